@@ -1,0 +1,1 @@
+export type { Agent, Task, TaskContext } from "./types.ts";

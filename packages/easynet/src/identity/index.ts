@@ -1,0 +1,11 @@
+export {
+  didFromPublicKey,
+  didToPublicKey,
+  generateKeyPair,
+  isDid,
+  keyPairFromSeed,
+  parseDid,
+  shortDid,
+  verifySignature,
+} from "./keys.ts";
+export type { Did, KeyPair, Membership } from "./types.ts";

@@ -1,0 +1,1 @@
+export { EasynetError, isEasynetError } from "./kernel/index.ts";

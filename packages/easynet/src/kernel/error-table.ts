@@ -1,0 +1,291 @@
+/**
+ * The one table of error codes. HTTP status, CLI exit code, wire form and docs/errors.md all derive from it.
+ * Status names are the closed gRPC set (google.rpc.Code); codes are open: a new failure gets a new row.
+ */
+
+export type ErrorStatus =
+  | "INVALID_ARGUMENT"
+  | "UNAUTHENTICATED"
+  | "PERMISSION_DENIED"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "FAILED_PRECONDITION"
+  | "ABORTED"
+  | "RESOURCE_EXHAUSTED"
+  | "DEADLINE_EXCEEDED"
+  | "CANCELLED"
+  | "UNAVAILABLE"
+  | "UNIMPLEMENTED"
+  | "DATA_LOSS"
+  | "INTERNAL";
+
+export interface ErrorRow {
+  readonly status: ErrorStatus;
+  /** True when the same request may succeed later without a change by the caller. */
+  readonly retryable: boolean;
+  /** What happened, to what, and what to do next; `{name}` is replaced from `details`. */
+  readonly en: string;
+  readonly zh: string;
+}
+
+/** A failure that stays one however often the same request is made. */
+function terminal<const En extends string>(status: ErrorStatus, en: En, zh: string): ErrorRow & { readonly en: En } {
+  return { status, retryable: false, en, zh };
+}
+
+/** A failure that may pass by itself. */
+function transient<const En extends string>(status: ErrorStatus, en: En, zh: string): ErrorRow & { readonly en: En } {
+  return { status, retryable: true, en, zh };
+}
+
+export const ERROR_TABLE = {
+  // Input
+  INVALID_ARGUMENT: terminal(
+    "INVALID_ARGUMENT",
+    "{subject} is not valid: {reason}. Correct it and try again.",
+    "{subject} 无效：{reason}。请改正后重试。",
+  ),
+  INPUT_INVALID: terminal(
+    "INVALID_ARGUMENT",
+    "The arguments of {capability} do not fit its schema: {reason}. Nothing was run; correct the arguments.",
+    "{capability} 的参数不符合其模式：{reason}。尚未执行任何操作，请改正参数。",
+  ),
+  CONFIG_INVALID: terminal(
+    "INVALID_ARGUMENT",
+    "The setting {key} is not valid: {reason}. See easynet config --explain.",
+    "设置项 {key} 无效：{reason}。请参阅 easynet config --explain。",
+  ),
+  // Wire
+  FRAME_MALFORMED: terminal(
+    "INVALID_ARGUMENT",
+    "A frame could not be read: {reason}. The link that sent it was closed; update the sending node.",
+    "无法读取帧：{reason}。发送它的连接已关闭，请更新发送方节点。",
+  ),
+  FRAME_TOO_LARGE: terminal(
+    "RESOURCE_EXHAUSTED",
+    "A frame of {bytes} bytes exceeds the limit of {bytesMax}. Send large values as results in chunks.",
+    "帧大小 {bytes} 字节超过上限 {bytesMax}。请分块发送大型数据。",
+  ),
+  FRAME_TOO_DEEP: terminal(
+    "INVALID_ARGUMENT",
+    "A message is nested deeper than {depthMax} levels. Flatten the value.",
+    "消息嵌套超过 {depthMax} 层。请减少嵌套。",
+  ),
+  FRAME_REPLAYED: terminal(
+    "ABORTED",
+    "A frame with sequence {sequence} arrived again. It was dropped; nothing needs to be done.",
+    "序号为 {sequence} 的帧重复到达，已丢弃，无需处理。",
+  ),
+  VERSION_UNSUPPORTED: terminal(
+    "FAILED_PRECONDITION",
+    "The peer speaks protocol versions {offered}, this node {supported}. Update the older of the two.",
+    "对方支持协议版本 {offered}，本节点支持 {supported}。请更新较旧的一方。",
+  ),
+  // Identity and membership
+  CARD_INVALID: terminal(
+    "INVALID_ARGUMENT",
+    "The agent card of {agent} was refused: {reason}. Ask its owner to publish it again.",
+    "{agent} 的智能体卡片被拒绝：{reason}。请其所有者重新发布。",
+  ),
+  SIGNATURE_INVALID: terminal(
+    "UNAUTHENTICATED",
+    "The signature of {subject} does not verify. It was ignored; it may have been altered on the way.",
+    "{subject} 的签名验证失败，已忽略；内容可能在途中被篡改。",
+  ),
+  MEMBERSHIP_INVALID: terminal(
+    "PERMISSION_DENIED",
+    "{peer} is not a member of this network: {reason}. Ask a member for a new membership.",
+    "{peer} 不是本网络的成员：{reason}。请向网络成员申请新的成员资格。",
+  ),
+  NETWORK_MISMATCH: terminal(
+    "PERMISSION_DENIED",
+    "{peer} belongs to another network ({network}). Check which network each machine joined.",
+    "{peer} 属于另一个网络（{network}）。请检查各机器加入的网络。",
+  ),
+  TOKEN_INVALID: terminal(
+    "UNAUTHENTICATED",
+    "The local API needs the token of this node. Read it from {tokenFile}.",
+    "本地接口需要本节点的令牌。请从 {tokenFile} 读取。",
+  ),
+  HOST_REFUSED: terminal(
+    "PERMISSION_DENIED",
+    "The request named the host {host}, which this node does not serve. Use the address that easynet up printed.",
+    "请求使用的主机名 {host} 不受本节点服务。请使用 easynet up 打印的地址。",
+  ),
+  // Reaching
+  PEER_UNREACHABLE: transient(
+    "UNAVAILABLE",
+    "{peer} could not be reached: {reason}. Check that it runs (easynet status there).",
+    "无法连接 {peer}：{reason}。请确认它正在运行（在那里执行 easynet status）。",
+  ),
+  LINK_CLOSED: transient(
+    "UNAVAILABLE",
+    "The link to {peer} closed: {reason}. It is dialled again by itself.",
+    "与 {peer} 的连接已断开：{reason}。系统会自动重新连接。",
+  ),
+  BACKPRESSURE: transient(
+    "RESOURCE_EXHAUSTED",
+    "{peer} does not read fast enough; {bytes} bytes wait on lane {lane}. Slow down or try again.",
+    "{peer} 读取过慢，通道 {lane} 上有 {bytes} 字节等待。请放慢速度或稍后重试。",
+  ),
+  PORT_IN_USE: terminal(
+    "FAILED_PRECONDITION",
+    "Port {port} is used by another program. Choose another with {option}, or 0 for any free one.",
+    "端口 {port} 已被其他程序占用。请用 {option} 指定其他端口，或用 0 自动选择。",
+  ),
+  // Work
+  NO_CAPABLE_AGENT: transient(
+    "NOT_FOUND",
+    "No agent in reach offers {capability}. See what is offered with easynet agents.",
+    "当前没有可用的智能体提供 {capability}。用 easynet agents 查看可用能力。",
+  ),
+  CAPABILITY_UNKNOWN: terminal(
+    "NOT_FOUND",
+    "{agent} does not offer {capability}. See what it offers with easynet agents.",
+    "{agent} 不提供 {capability}。用 easynet agents 查看它提供的能力。",
+  ),
+  CAPABILITY_EXISTS: terminal(
+    "ALREADY_EXISTS",
+    "{capability} is already registered on this node. Unregister it first or choose another name.",
+    "{capability} 已在本节点注册。请先注销或换一个名称。",
+  ),
+  FUNCTION_FAILED: terminal(
+    "ABORTED",
+    "{capability} failed with {name}: {reason}. The error comes from the function itself.",
+    "{capability} 执行失败（{name}）：{reason}。错误来自函数本身。",
+  ),
+  OUTPUT_INVALID: terminal(
+    "INTERNAL",
+    "{capability} returned a value that does not fit its own schema: {reason}. Tell its owner.",
+    "{capability} 的返回值不符合其声明的模式：{reason}。请告知其所有者。",
+  ),
+  RESULT_TOO_LARGE: terminal(
+    "RESOURCE_EXHAUSTED",
+    "The result of {capability} exceeds {bytesMax} bytes. Return less, or stream it in parts.",
+    "{capability} 的结果超过 {bytesMax} 字节。请减少返回内容或分段流式返回。",
+  ),
+  INPUT_TOO_LARGE: terminal(
+    "RESOURCE_EXHAUSTED",
+    "The input of {capability} exceeds {bytesMax} bytes. Send less, or send it in several calls.",
+    "{capability} 的输入超过 {bytesMax} 字节。请减少输入或分多次调用。",
+  ),
+  OVERLOADED: transient(
+    "RESOURCE_EXHAUSTED",
+    "{subject} has {queued} tasks waiting and takes no more. Try again later or ask another provider.",
+    "{subject} 已有 {queued} 个任务等待，暂不接受新任务。请稍后重试或换一个提供者。",
+  ),
+  PROVIDER_LOST: terminal(
+    "UNAVAILABLE",
+    "{peer} was lost while it worked on {capability}; it is not known whether it finished. Check before you repeat it.",
+    "{peer} 在执行 {capability} 时失联，无法确定是否完成。重复执行前请先核实。",
+  ),
+  PROVIDER_MISBEHAVED: terminal(
+    "ABORTED",
+    "{peer} broke the protocol on {capability}: {reason}. Its answer was dropped.",
+    "{peer} 在 {capability} 上违反协议：{reason}。其应答已丢弃。",
+  ),
+  RECORDING_MISSING: terminal(
+    "NOT_FOUND",
+    "No recorded answer fits this input of {capability}. Record one, or call a live agent.",
+    "没有与 {capability} 的此输入匹配的录制答案。请先录制，或调用在线智能体。",
+  ),
+  BUDGET_EXCEEDED: terminal(
+    "RESOURCE_EXHAUSTED",
+    "The task reached its budget of {limit} {unit} and was stopped. Raise the budget to go on.",
+    "任务已用完预算（{limit} {unit}）并停止。如需继续请提高预算。",
+  ),
+  DEADLINE_EXCEEDED: transient(
+    "DEADLINE_EXCEEDED",
+    "{subject} did not end within {timeoutMs} ms. Allow more time or try another provider.",
+    "{subject} 未能在 {timeoutMs} 毫秒内完成。请延长时限或换一个提供者。",
+  ),
+  CANCELLED: terminal("CANCELLED", "{subject} was cancelled by its caller.", "{subject} 已被调用方取消。"),
+  // Node and storage
+  STORAGE_FULL: transient(
+    "RESOURCE_EXHAUSTED",
+    "The disk under {path} is full; nothing was written. Free space, then try again.",
+    "{path} 所在磁盘已满，未写入任何内容。请释放空间后重试。",
+  ),
+  STORAGE_FAILED: terminal(
+    "INTERNAL",
+    "The store {path} could not be used: {reason}. Stop the node, check the disk, start again.",
+    "存储 {path} 无法使用：{reason}。请停止节点、检查磁盘后重新启动。",
+  ),
+  STORAGE_TOO_NEW: terminal(
+    "FAILED_PRECONDITION",
+    "The store {path} has schema {found}, this version knows up to {known}. Update easynet.",
+    "存储 {path} 的模式版本为 {found}，当前程序只支持到 {known}。请更新 easynet。",
+  ),
+  NODE_NOT_RUNNING: transient(
+    "UNAVAILABLE",
+    "No node runs in {home}. Start one with easynet up.",
+    "{home} 中没有运行的节点。请用 easynet up 启动。",
+  ),
+  NODE_ALREADY_RUNNING: terminal(
+    "ALREADY_EXISTS",
+    "A node already runs in {home} (process {pid}). Use it, or stop it with easynet down.",
+    "{home} 中已有节点在运行（进程 {pid}）。请直接使用，或用 easynet down 停止。",
+  ),
+  NODE_STOPPING: transient(
+    "UNAVAILABLE",
+    "The node is stopping and takes no new work. Start it again with easynet up.",
+    "节点正在停止，不再接受新任务。请用 easynet up 重新启动。",
+  ),
+  NODE_VERSION_TOO_OLD: terminal(
+    "FAILED_PRECONDITION",
+    "Node.js {found} is too old; easynet needs {needed} or newer. Update Node.js.",
+    "Node.js {found} 版本过旧，easynet 需要 {needed} 或更新版本。请更新 Node.js。",
+  ),
+  INTERNAL: terminal(
+    "INTERNAL",
+    "Something inside easynet failed: {reason}. Please report it with the output of easynet status --json.",
+    "easynet 内部出错：{reason}。请附上 easynet status --json 的输出反馈。",
+  ),
+} satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+const HTTP_STATUS: Record<ErrorStatus, number> = {
+  INVALID_ARGUMENT: 400,
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
+  NOT_FOUND: 404,
+  ALREADY_EXISTS: 409,
+  FAILED_PRECONDITION: 412,
+  ABORTED: 409,
+  RESOURCE_EXHAUSTED: 429,
+  DEADLINE_EXCEEDED: 504,
+  CANCELLED: 499,
+  UNAVAILABLE: 503,
+  UNIMPLEMENTED: 501,
+  DATA_LOSS: 500,
+  INTERNAL: 500,
+};
+
+/** CLI exit codes: 1 failed, 2 usage, 3 not found, 4 not authorised, 5 refused by a limit, 7 too late, 130 stopped by hand. */
+const EXIT_CODE: Record<ErrorStatus, number> = {
+  INVALID_ARGUMENT: 2,
+  UNAUTHENTICATED: 4,
+  PERMISSION_DENIED: 4,
+  NOT_FOUND: 3,
+  ALREADY_EXISTS: 1,
+  FAILED_PRECONDITION: 1,
+  ABORTED: 1,
+  RESOURCE_EXHAUSTED: 5,
+  DEADLINE_EXCEEDED: 7,
+  CANCELLED: 130,
+  UNAVAILABLE: 1,
+  UNIMPLEMENTED: 1,
+  DATA_LOSS: 1,
+  INTERNAL: 1,
+};
+
+/** The HTTP status of a code (RFC 9110; 499 as in common proxies for a caller that went away). */
+export function httpStatusOf(code: ErrorCode): number {
+  return code === "HOST_REFUSED" ? 421 : HTTP_STATUS[ERROR_TABLE[code].status];
+}
+
+/** The exit code of the `easynet` command for a code; 8 says that no node runs. */
+export function exitCodeOf(code: ErrorCode): number {
+  return code === "NODE_NOT_RUNNING" ? 8 : EXIT_CODE[ERROR_TABLE[code].status];
+}

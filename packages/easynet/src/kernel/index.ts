@@ -1,0 +1,28 @@
+export { backoffMs, type BackoffOptions } from "./backoff.ts";
+export { BoundedQueue } from "./bounded-queue.ts";
+export { type Clock, repeat, systemClock, type Timer } from "./clock.ts";
+export { type Deadline, type DeadlineOptions, startDeadline } from "./deadline.ts";
+export {
+  ERROR_TABLE,
+  type ErrorCode,
+  type ErrorRow,
+  type ErrorStatus,
+  exitCodeOf,
+  httpStatusOf,
+} from "./error-table.ts";
+export {
+  assert,
+  describeError,
+  type DetailsOf,
+  EasynetError,
+  type ErrorDetails,
+  type ErrorOptions,
+  fromWireError,
+  isEasynetError,
+  isErrorCode,
+  toEasynetError,
+  type WireError,
+} from "./errors.ts";
+export { createId } from "./ids.ts";
+export { type Logger, type LogFields, type MetricLabels, type Metrics, noMetrics, silentLogger } from "./ports.ts";
+export { pick, type Random, seededRandom, systemRandom } from "./random.ts";

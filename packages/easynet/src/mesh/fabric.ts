@@ -1,0 +1,53 @@
+import type { Did } from "../identity/index.ts";
+
+/**
+ * The port to the outside: authenticated byte streams between nodes. Two adapters, libp2p and the in-memory twin,
+ * pass one contract suite (testing/contracts/fabric.ts). A fabric knows keys, not networks: membership is checked above.
+ */
+export interface Fabric {
+  readonly self: Did;
+  /** Starts listening. @throws {EasynetError} PORT_IN_USE */
+  start(): Promise<void>;
+  /** Closes every connection and stops listening. */
+  stop(): Promise<void>;
+  /** Addresses others can dial, as multiaddrs with the peer's key at the end; empty before `start`. */
+  addresses(): readonly string[];
+  /**
+   * Connects to an address, proving both keys. @throws {EasynetError} PEER_UNREACHABLE, INVALID_ARGUMENT
+   */
+  dial(address: string, options?: { readonly signal?: AbortSignal }): Promise<FabricConnection>;
+  /** Called for each connection that somebody else opened, before any of its lanes. One handler. */
+  onConnection(handler: (connection: FabricConnection) => void): void;
+}
+
+export interface FabricConnection {
+  /** The key that the other end proved. */
+  readonly remote: Did;
+  readonly remoteAddress: string;
+  readonly direction: "inbound" | "outbound";
+  /** Opens a byte stream for a lane; the other end gets it through `onLane`. */
+  openLane(lane: string): Promise<LaneStream>;
+  /** One handler; streams that arrive before it is set wait, at most 8. */
+  onLane(handler: (lane: string, stream: LaneStream) => void): void;
+  /** Called once. */
+  onClose(handler: (error?: Error) => void): void;
+  /** Lets written bytes leave, then closes. */
+  close(): Promise<void>;
+  /** Drops everything at once. */
+  abort(reason: Error): void;
+}
+
+/** An ordered byte stream without message boundaries. */
+export interface LaneStream {
+  /** Takes ownership of `bytes`. False: above the high-water mark, wait for `onDrain` before sending more. */
+  send(bytes: Uint8Array): boolean;
+  /** Bytes accepted and not yet handed to the operating system. */
+  readonly bufferedBytes: number;
+  /** Set synchronously when the stream is received; the chunk may be reused after the handler returns. */
+  onData(handler: (chunk: Uint8Array) => void): void;
+  onDrain(handler: () => void): void;
+  /** Called once. */
+  onClose(handler: (error?: Error) => void): void;
+  close(): Promise<void>;
+  abort(reason: Error): void;
+}

@@ -1,0 +1,2 @@
+export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
+export type { FrameHandler, Mesh, MeshEvents, MeshFrame, OutgoingFrame, Peer } from "./types.ts";

@@ -1,0 +1,74 @@
+import type { Did } from "../identity/index.ts";
+import type { Lane } from "../wire/index.ts";
+
+/** A node that this one holds an admitted link to. */
+export interface Peer {
+  readonly did: Did;
+  readonly name: string;
+  readonly address: string;
+  readonly direction: "inbound" | "outbound";
+  readonly connectedAtMs: number;
+  /** Last measured round trip; undefined before the first. */
+  readonly rttMs: number | undefined;
+  /** Random number of the peer's process; changes at each start. */
+  readonly epoch: number;
+}
+
+/** A frame that an admitted member sent. `body` is valid only until the handler returns: copy what stays. */
+export interface MeshFrame {
+  readonly from: Did;
+  readonly lane: Lane;
+  readonly type: number;
+  /** Sequence on this link and lane, from 1. */
+  readonly sequence: number;
+  /** Correlation number chosen by the sender's upper layer; 0 when unused. */
+  readonly correlation: number;
+  readonly flags: number;
+  readonly body: Uint8Array;
+}
+
+export interface OutgoingFrame {
+  readonly lane: Lane;
+  readonly type: number;
+  readonly correlation?: number;
+  readonly flags?: number;
+  readonly body: Uint8Array;
+}
+
+/** Consumption ends when the returned promise settles; only then does the sender get its credit back. */
+export type FrameHandler = (frame: MeshFrame) => void | Promise<void>;
+
+export interface MeshEvents {
+  "peer-joined": [peer: Peer];
+  /** The link ended and was not replaced within the same tick. */
+  "peer-left": [peer: Peer, reason: string];
+}
+
+/** Links to every member in reach: what messaging and state stand on. */
+export interface Mesh {
+  readonly self: Did;
+  readonly network: Did;
+  /** Random number of this process. */
+  readonly epoch: number;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  addresses(): readonly string[];
+  peers(): readonly Peer[];
+  peer(did: Did): Peer | undefined;
+  /** Links to a multiaddr or `host:port#did`; resolves when the member is admitted on both sides. */
+  connect(address: string): Promise<Peer>;
+  /** Addresses to keep a link to, learnt elsewhere (directory, configuration); dialled and redialled by itself. */
+  learn(did: Did, addresses: readonly string[]): void;
+  /** Forgets a peer for good: no more dialling. */
+  forget(did: Did): void;
+  /**
+   * Queues a frame; it is written with the next flush. False: the lane is above its high-water mark, wait for
+   * `drained`. @throws {EasynetError} PEER_UNREACHABLE without link; BACKPRESSURE when the lane's queue is full.
+   */
+  send(to: Did, frame: OutgoingFrame): boolean;
+  /** Resolves when the lane is below its high-water mark; rejects with LINK_CLOSED. */
+  drained(to: Did, lane: Lane): Promise<void>;
+  /** One handler per frame type; a frame of an unhandled type is refused and counted. */
+  handle(type: number, handler: FrameHandler): void;
+  on<Name extends keyof MeshEvents>(name: Name, listener: (...values: MeshEvents[Name]) => void): Disposable;
+}

@@ -1,0 +1,1 @@
+export type { Exchange, ExchangeRequest, Exchanges, IncomingExchange } from "./types.ts";

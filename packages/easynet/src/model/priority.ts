@@ -1,0 +1,23 @@
+import { z } from "zod";
+
+/** Urgency of a task or message; on the wire 0..3 in this order, 0 first. */
+export const PRIORITIES = ["critical", "high", "normal", "low"] as const;
+
+export const prioritySchema = z.enum(PRIORITIES);
+
+export type Priority = z.infer<typeof prioritySchema>;
+
+/** 0 (critical) to 3 (low). */
+export function priorityRank(priority: Priority): number {
+  return PRIORITIES.indexOf(priority);
+}
+
+/** The words and numbers of other systems: `emergency` is critical; 9-10, 7-8, 4-6, 0-3 are critical to low. */
+export function priorityFrom(value: string | number): Priority | undefined {
+  if (typeof value === "string") {
+    return value === "emergency" ? "critical" : PRIORITIES.find((priority) => priority === value);
+  }
+  if (value >= 9) return "critical";
+  if (value >= 7) return "high";
+  return value >= 4 ? "normal" : "low";
+}

@@ -1,0 +1,1 @@
+export type { EasynetNode, MembershipFile, NodeEvent, NodeStatusReport, PeerReport } from "./types.ts";

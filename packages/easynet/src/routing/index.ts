@@ -1,0 +1,1 @@
+export type { CallRequest, RoutedEvent, Router } from "./types.ts";

@@ -1,0 +1,1 @@
+export type { Directory, DirectoryEvents, DirectoryNode, FindQuery, Offer } from "./types.ts";

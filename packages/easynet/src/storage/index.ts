@@ -1,0 +1,1 @@
+export type { ListOptions, Store, Write } from "./types.ts";

@@ -1,0 +1,26 @@
+/** Every frame type with its number on the wire; numbers are never reused (docs/protocol/frames.md). */
+export const FRAME_TYPES = {
+  /** First frame of a link in each direction: versions, network, membership. */
+  hello: 1,
+  /** The hello was accepted; the link may be used. */
+  welcome: 2,
+  /** The link was refused or ends; carries a wire error. */
+  goodbye: 3,
+  ping: 4,
+  pong: 5,
+  /** Gives back receive window of one lane. */
+  credit: 6,
+  /** Directory: digest of what is known, and entries. */
+  "directory-digest": 16,
+  "directory-entries": 17,
+  /** Load vector of the sender. */
+  load: 18,
+  /** Exchanges: one task is one exchange. */
+  "exchange-open": 32,
+  "exchange-input": 33,
+  "exchange-event": 34,
+  "exchange-credit": 35,
+  "exchange-cancel": 36,
+} as const;
+
+export type FrameType = keyof typeof FRAME_TYPES;
