@@ -13,7 +13,8 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["agents"],
   ["routing"],
   ["node"],
-  ["gateway", "sdk"],
+  ["gateway"],
+  ["sdk"],
   ["cli"],
 ];
 

@@ -39,6 +39,6 @@ export type RoutedEvent =
 
 /** Chooses who works on a call, locally or far away, and carries it out. */
 export interface Router {
-  /** Ends with `final` or `error`; never throws for a failed task. */
+  /** Ends with `final` or `error`; a failed task never throws. @throws {EasynetError} INVALID_ARGUMENT at once */
   call(request: CallRequest, options?: { readonly signal?: AbortSignal }): AsyncIterable<RoutedEvent>;
 }

@@ -1,0 +1,168 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { EasynetError } from "../kernel/index.ts";
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z.union([
+  z.boolean(),
+  z.enum(["on", "off", "true", "false"]).transform((text) => text === "on" || text === "true"),
+]);
+const list = z.union([
+  z.array(z.string().min(1)),
+  z.string().transform((text) =>
+    text
+      .split(",")
+      .map((item) => item.trim())
+      .filter(Boolean),
+  ),
+]);
+
+/** Every setting of a node, once: flag, EASYNET_ variable and config.json key map to the same row. */
+export const configSchema = z.strictObject({
+  /** Folder of keys, store and token. */
+  home: z.string().min(1),
+  /** Label of this machine; absent = made from its key. */
+  name: z.string().min(1).max(120).optional(),
+  /** Name given to a network that this node creates. */
+  networkName: z.string().min(1).max(120),
+  /** Address on which other members reach this node. */
+  listenHost: z.string().min(1),
+  /** TCP port for other members; 0 = any free one. */
+  listenPort: port,
+  /** Address of API and console; anything but loopback opens them to the network. */
+  apiHost: z.string().min(1),
+  /** TCP port of API and console; 0 = any free one. */
+  apiPort: port,
+  /** Addresses of members to dial first, `host:port#did` or multiaddr. */
+  bootstrap: list,
+  /** Look for machines nearby by multicast DNS. */
+  mdns: flag,
+  /** Network interfaces for multicast, by name; empty = all real ones. */
+  interfaces: list,
+  logLevel: z.enum(["silent", "error", "warn", "info", "debug"]),
+});
+export type NodeConfig = Readonly<z.infer<typeof configSchema>>;
+export type ConfigKey = keyof NodeConfig;
+export type ConfigOrigin = "flag" | "environment" | "file" | "default";
+
+const DEFAULTS = {
+  networkName: "home",
+  listenHost: "0.0.0.0",
+  listenPort: 7441,
+  apiHost: "127.0.0.1",
+  apiPort: 7440,
+  bootstrap: [],
+  mdns: true,
+  interfaces: [],
+  logLevel: "info",
+} as const;
+
+export interface LoadConfigOptions {
+  /** Values given by hand; undefined ones do not count. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface LoadedConfig {
+  readonly value: NodeConfig;
+  readonly origin: Readonly<Record<ConfigKey, ConfigOrigin>>;
+  /** The file that was read, or would be. */
+  readonly file: string;
+}
+
+/** Flags before environment before config.json before defaults. @throws {EasynetError} CONFIG_INVALID */
+export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
+  const env = options.env ?? process.env;
+  const flags = defined(options.flags ?? {});
+  const home = homeFolder(options);
+  const file = join(home, "config.json");
+  const sources: readonly (readonly [ConfigOrigin, Readonly<Record<string, unknown>>])[] = [
+    ["default", { ...DEFAULTS, home }],
+    ["file", readConfigFile(file)],
+    ["environment", fromEnvironment(env)],
+    ["flag", flags],
+  ];
+  const merged: Record<string, unknown> = {};
+  const origin: Partial<Record<string, ConfigOrigin>> = {};
+  for (const [from, values] of sources) {
+    for (const [key, value] of Object.entries(values)) {
+      merged[key] = value;
+      origin[key] = from;
+    }
+  }
+  const parsed = configSchema.safeParse(merged);
+  if (!parsed.success) throw invalid(parsed.error);
+  return { value: parsed.data, origin: originsOf(origin), file };
+}
+
+/** The folder in use: flag, EASYNET_HOME, or `.easynet` in the user's home. */
+export function homeFolder(options: LoadConfigOptions = {}): string {
+  const flagged = options.flags?.["home"];
+  if (typeof flagged === "string") return flagged;
+  return (options.env ?? process.env)["EASYNET_HOME"] ?? join(homedir(), ".easynet");
+}
+
+function originsOf(origin: Partial<Record<string, ConfigOrigin>>): Record<ConfigKey, ConfigOrigin> {
+  const of = (key: ConfigKey): ConfigOrigin => origin[key] ?? "default";
+  return {
+    home: of("home"),
+    name: of("name"),
+    networkName: of("networkName"),
+    listenHost: of("listenHost"),
+    listenPort: of("listenPort"),
+    apiHost: of("apiHost"),
+    apiPort: of("apiPort"),
+    bootstrap: of("bootstrap"),
+    mdns: of("mdns"),
+    interfaces: of("interfaces"),
+    logLevel: of("logLevel"),
+  };
+}
+
+function invalid(error: z.ZodError): EasynetError {
+  const issue = error.issues[0];
+  const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  if (unknown !== undefined) {
+    const known = Object.keys(configSchema.shape).join(", ");
+    return new EasynetError("CONFIG_INVALID", { key: unknown, reason: `it is not a setting; there are ${known}` });
+  }
+  return new EasynetError("CONFIG_INVALID", {
+    key: issue?.path.join(".") ?? "?",
+    reason: issue?.message ?? "it does not fit",
+  });
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    return {};
+  }
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
+  } catch (cause) {
+    throw new EasynetError("CONFIG_INVALID", { key: file, reason: "it is not a JSON object" }, { cause });
+  }
+}
+
+/** `EASYNET_LISTEN_PORT` is `listenPort`; variables of other parts of easynet are left alone. */
+function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const key of Object.keys(configSchema.shape)) {
+    const value = env[environmentName(key)];
+    if (value !== undefined && value !== "") values[key] = value;
+  }
+  return values;
+}
+
+/** The environment variable of a setting. */
+export function environmentName(key: string): string {
+  return `EASYNET_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+function defined(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,179 @@
+import type { ExecuteRequest } from "../agents/index.ts";
+import type { Did } from "../identity/index.ts";
+import {
+  type Clock,
+  EasynetError,
+  type Logger,
+  type Metrics,
+  type Random,
+  toEasynetError,
+  fromWireError,
+} from "../kernel/index.ts";
+import type { Exchanges } from "../messaging/index.ts";
+import type { AgentEvent, NodeLoad } from "../model/index.ts";
+import type { Directory, Offer } from "../state/index.ts";
+import { chooseOffer, type ProviderLoad } from "./choose.ts";
+import { mayFailOver } from "./failover.ts";
+import { type PreparedCall, prepareCall, toExchangeRequest, toLocalRequest } from "./prepare-call.ts";
+import type { RoutedEvent, Router } from "./types.ts";
+
+/** Providers tried for one call; more would hide a network that does not work. */
+const ATTEMPTS_MAX = 5;
+/** A node that just started waits this long for the first provider of a capability to be heard of. */
+const SETTLING_MS = 3_000;
+
+export interface RouterOptions {
+  readonly self: Did;
+  readonly epoch: number;
+  readonly directory: Directory;
+  readonly exchanges: Exchanges;
+  /** Runs a task on this node. */
+  readonly executeLocally: (request: ExecuteRequest) => AsyncIterable<AgentEvent>;
+  readonly localLoad: () => Pick<NodeLoad, "running" | "queued" | "slots">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Chooses a provider by load, runs the call there or here, and goes to the next one when that is safe. */
+export function createRouter(options: RouterOptions): Router {
+  const router = new LoadRouter(options);
+  return {
+    call: (request, callOptions = {}) => router.route(prepareCall(request, options.clock.nowMs()), callOptions.signal),
+  };
+}
+
+class LoadRouter {
+  readonly #options: RouterOptions;
+  readonly #settledAtMs: number;
+  /** Calls of this node under way per provider: fresher than any load report. */
+  readonly #outstanding = new Map<string, number>();
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    this.#settledAtMs = options.clock.monotonicMs() + SETTLING_MS;
+  }
+
+  async *route(call: PreparedCall, signal?: AbortSignal): AsyncGenerator<RoutedEvent, void, void> {
+    const { clock, metrics } = this.#options;
+    const startedAtMs = clock.monotonicMs();
+    const tried = new Set<string>();
+    let failure: EasynetError | undefined;
+    for (let number = 1; number <= ATTEMPTS_MAX; number++) {
+      const offer = await this.#choose(call, tried, signal);
+      if (signal?.aborted) failure = toEasynetError(signal.reason);
+      if (!offer || signal?.aborted) break;
+      tried.add(offer.card.id);
+      yield assigned(call.taskId, offer, number);
+      const end = yield* this.#attempt(offer, call, signal);
+      if (!end.error) return;
+      failure = end.error;
+      const { idempotent } = offer.capability;
+      if (!mayFailOver({ error: end.error, idempotent, answered: end.answered })) break;
+      metrics.count("easynet_calls_retried_total", { code: end.error.code });
+      const afterMs = clock.monotonicMs() - startedAtMs;
+      yield { type: "retried", nodeName: offer.node.record.name, code: end.error.code, afterMs };
+    }
+    failure ??= new EasynetError("NO_CAPABLE_AGENT", { capability: call.request.capability });
+    yield { type: "error", error: failure.toJSON() };
+  }
+
+  async #choose(
+    call: PreparedCall,
+    tried: ReadonlySet<string>,
+    signal: AbortSignal | undefined,
+  ): Promise<Offer | undefined> {
+    const { self, directory, random } = this.#options;
+    const usable = (): readonly Offer[] => directory.find(call.query).filter((offer) => !tried.has(offer.card.id));
+    let offers = usable();
+    if (offers.length === 0 && tried.size === 0) {
+      await this.#waitForOffer(call, signal);
+      offers = usable();
+    }
+    return chooseOffer(offers, { self, loadOf: (offer) => this.#loadOf(offer), random });
+  }
+
+  /** Only while the node settles: afterwards an unknown capability is answered at once. */
+  async #waitForOffer(call: PreparedCall, signal: AbortSignal | undefined): Promise<void> {
+    const { clock, directory } = this.#options;
+    const waitMs = Math.min(this.#settledAtMs - clock.monotonicMs(), call.timeoutMs);
+    if (waitMs <= 0 || signal?.aborted) return;
+    await new Promise<void>((resolve) => {
+      const finish = (): void => {
+        timer.cancel();
+        subscription[Symbol.dispose]();
+        signal?.removeEventListener("abort", finish);
+        resolve();
+      };
+      const timer = clock.setTimer(waitMs, finish);
+      const subscription = directory.on("node-changed", () => {
+        if (directory.find(call.query).length > 0) finish();
+      });
+      signal?.addEventListener("abort", finish, { once: true });
+    });
+  }
+
+  /** One provider's try: passes its events on, and returns the failure that ended it, if one did. */
+  async *#attempt(
+    offer: Offer,
+    call: PreparedCall,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<AgentEvent, AttemptEnd, void> {
+    const provider = offer.node.did;
+    let answered = false;
+    this.#outstanding.set(provider, (this.#outstanding.get(provider) ?? 0) + 1);
+    try {
+      for await (const event of this.#run(offer, call, signal)) {
+        if (event.type === "error") return { error: fromWireError(event.error), answered };
+        yield event;
+        if (event.type === "final") return { answered: true };
+        answered = true;
+      }
+      return { error: lost(offer, call), answered };
+    } catch (thrown) {
+      return { error: toEasynetError(thrown), answered };
+    } finally {
+      const left = (this.#outstanding.get(provider) ?? 1) - 1;
+      if (left === 0) this.#outstanding.delete(provider);
+      else this.#outstanding.set(provider, left);
+    }
+  }
+
+  #run(offer: Offer, call: PreparedCall, signal: AbortSignal | undefined): AsyncIterable<AgentEvent> {
+    const { self, exchanges, epoch, clock, executeLocally } = this.#options;
+    if (offer.node.did === self) return executeLocally(toLocalRequest(call, offer, { from: self, signal }));
+    const request = toExchangeRequest(call, offer, { from: self, epoch, nowMs: clock.nowMs() });
+    return exchanges.open(offer.node.did, request, signal ? { signal } : {});
+  }
+
+  #loadOf(offer: Offer): ProviderLoad {
+    if (offer.node.did === this.#options.self) {
+      const load = this.#options.localLoad();
+      return { taskCount: load.running + load.queued, slots: load.slots };
+    }
+    const reported = offer.node.load;
+    const own = this.#outstanding.get(offer.node.did) ?? 0;
+    return { taskCount: Math.max(own, reported ? reported.running + reported.queued : 0), slots: reported?.slots ?? 1 };
+  }
+}
+
+interface AttemptEnd {
+  readonly error?: EasynetError;
+  readonly answered: boolean;
+}
+
+function assigned(taskId: string, offer: Offer, attempt: number): RoutedEvent {
+  return {
+    type: "assigned",
+    taskId,
+    node: offer.node.did,
+    nodeName: offer.node.record.name,
+    agent: offer.card.name,
+    attempt,
+  };
+}
+
+function lost(offer: Offer, call: PreparedCall): EasynetError {
+  return new EasynetError("PROVIDER_LOST", { peer: offer.node.record.name, capability: call.request.capability });
+}
