@@ -112,6 +112,32 @@ export const ERROR_TABLE = {
     "The request named the host {host}, which this node does not serve. Use the address that easynet up printed.",
     "请求使用的主机名 {host} 不受本节点服务。请使用 easynet up 打印的地址。",
   ),
+  ORIGIN_REFUSED: terminal(
+    "PERMISSION_DENIED",
+    "A web page of {origin} tried to use this node and was refused. Use the address that easynet up printed.",
+    "来自 {origin} 的网页试图访问本节点，已被拒绝。请使用 easynet up 打印的地址。",
+  ),
+  ROOT_KEY_MISSING: terminal(
+    "FAILED_PRECONDITION",
+    "This node does not hold the root key of the network {network}. Ask on the machine that created it.",
+    "本节点没有网络 {network} 的根密钥。请在创建该网络的机器上操作。",
+  ),
+  // Local API
+  ROUTE_UNKNOWN: terminal(
+    "NOT_FOUND",
+    "The local API has no {method} {path}. See what it has in /openapi.json.",
+    "本地接口没有 {method} {path}。可用接口见 /openapi.json。",
+  ),
+  CONTENT_TYPE_REFUSED: terminal(
+    "INVALID_ARGUMENT",
+    "The local API does not read {contentType}. Send application/json.",
+    "本地接口不接受 {contentType}。请发送 application/json。",
+  ),
+  BODY_TOO_LARGE: terminal(
+    "RESOURCE_EXHAUSTED",
+    "The request body exceeds {bytesMax} bytes. Send larger calls over the WebSocket at /api/ws.",
+    "请求体超过 {bytesMax} 字节。更大的调用请使用 /api/ws 的 WebSocket。",
+  ),
   // Reaching
   PEER_UNREACHABLE: transient(
     "UNAVAILABLE",
@@ -148,6 +174,11 @@ export const ERROR_TABLE = {
     "ALREADY_EXISTS",
     "{capability} is already registered on this node. Unregister it first or choose another name.",
     "{capability} 已在本节点注册。请先注销或换一个名称。",
+  ),
+  AGENT_EXISTS: terminal(
+    "ALREADY_EXISTS",
+    "An agent with the name {agent} is already on this node. Choose another name or take that one back first.",
+    "本节点已有名为 {agent} 的智能体。请换一个名称，或先撤回原有的。",
   ),
   FUNCTION_FAILED: terminal(
     "ABORTED",
@@ -262,6 +293,13 @@ const HTTP_STATUS: Record<ErrorStatus, number> = {
   INTERNAL: 500,
 };
 
+/** Codes for which HTTP has a more exact status than their kind. */
+const HTTP_STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
+  HOST_REFUSED: 421,
+  CONTENT_TYPE_REFUSED: 415,
+  BODY_TOO_LARGE: 413,
+};
+
 /** CLI exit codes: 1 failed, 2 usage, 3 not found, 4 not authorised, 5 refused by a limit, 7 too late, 130 stopped by hand. */
 const EXIT_CODE: Record<ErrorStatus, number> = {
   INVALID_ARGUMENT: 2,
@@ -282,7 +320,7 @@ const EXIT_CODE: Record<ErrorStatus, number> = {
 
 /** The HTTP status of a code (RFC 9110; 499 as in common proxies for a caller that went away). */
 export function httpStatusOf(code: ErrorCode): number {
-  return code === "HOST_REFUSED" ? 421 : HTTP_STATUS[ERROR_TABLE[code].status];
+  return HTTP_STATUS_OF_CODE[code] ?? HTTP_STATUS[ERROR_TABLE[code].status];
 }
 
 /** The exit code of the `easynet` command for a code; 8 says that no node runs. */

@@ -42,7 +42,11 @@ export function parseJson(json: string): unknown {
   try {
     value = JSON.parse(json);
   } catch (error) {
-    throw new EasynetError("INVALID_ARGUMENT", { subject: "The JSON text", reason: "it is not JSON" }, { cause: error });
+    throw new EasynetError(
+      "INVALID_ARGUMENT",
+      { subject: "The JSON text", reason: "it is not JSON" },
+      { cause: error },
+    );
   }
   return reviveJson(value);
 }

@@ -7,7 +7,6 @@ import { type ErrorDetails, type WireError } from "../kernel/index.ts";
 import {
   budgetSchema,
   capabilitySchema,
-  jsonSchemaSchema,
   type Budget,
   type ChatMessage,
   type JsonSchema,
@@ -29,7 +28,7 @@ export const LOCAL_LIMITS = {
   messageBytesMax: 16 * 1024 * 1024,
   /** The first message must be `hello` and come this soon, else the connection is closed. */
   helloTimeoutMs: 5_000,
-  /** Malformed messages that are answered; the next one closes the connection. */
+  /** Malformed messages that are answered; with the last of them the connection is closed. */
   malformedCountMax: 3,
   /** Stream events that may be under way before the receiver gives credit. */
   windowItems: 64,
@@ -136,7 +135,7 @@ export const processMessageSchema = z.discriminatedUnion("type", [
     cause: text(120).optional(),
     depth: z.int().min(0).max(64).optional(),
     conversationHistory: z.array(chatMessageSchema).max(1_000).optional(),
-    outputSchema: jsonSchemaSchema.optional(),
+    outputSchema: z.record(z.string(), z.unknown()).optional(),
     /** Credits to start with. @default 64 */
     window: creditCountSchema.optional(),
   }),
@@ -227,21 +226,16 @@ export const nodeMessageSchema: z.ZodType<NodeMessage> = z.discriminatedUnion("t
   z.looseObject({ type: z.literal("error"), error: wireErrorSchema }),
 ]);
 
-/** True for the events of a call that take a credit. */
+const CREDIT_EVENTS: ReadonlySet<RoutedEvent["type"]> = new Set([
+  "delta",
+  "thought",
+  "item",
+  "tool",
+  "ask",
+  "artifact",
+] satisfies RoutedEvent["type"][]);
+
+/** True for the events of a call that take a credit; all others are bounded in number. */
 export function takesCredit(event: RoutedEvent): boolean {
-  switch (event.type) {
-    case "delta":
-    case "thought":
-    case "item":
-    case "tool":
-    case "ask":
-    case "artifact":
-      return true;
-    case "assigned":
-    case "retried":
-    case "usage":
-    case "final":
-    case "error":
-      return false;
-  }
+  return CREDIT_EVENTS.has(event.type);
 }
