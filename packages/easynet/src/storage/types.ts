@@ -1,13 +1,26 @@
 /** One change. Keys are ordered by their UTF-8 bytes within a space. */
 export type Write =
-  | { readonly kind: "put"; readonly space: string; readonly key: string; readonly value: Uint8Array }
+  | {
+      readonly kind: "put";
+      /** 1 to 128 bytes of UTF-8 without NUL. */
+      readonly space: string;
+      /** 1 to 1,024 bytes of UTF-8 without NUL. */
+      readonly key: string;
+      /** Up to 16 MiB; copied during the call. */
+      readonly value: Uint8Array;
+    }
   | { readonly kind: "delete"; readonly space: string; readonly key: string };
+
+export interface Entry {
+  readonly key: string;
+  readonly value: Uint8Array;
+}
 
 export interface ListOptions {
   readonly prefix?: string;
   /** Only keys after this one. */
   readonly after?: string;
-  /** @default 1000 */
+  /** Rows, 1 to 10,000. @default 1000 */
   readonly limit?: number;
 }
 
@@ -18,11 +31,19 @@ export interface ListOptions {
 export interface Store {
   /**
    * All writes of one call or none, in order of the calls; resolves when they are on disk. Concurrent calls share
-   * one fsync. @throws {EasynetError} STORAGE_FULL (nothing written, retry later), STORAGE_FAILED
+   * one fsync.
+   * @throws {EasynetError} STORAGE_FULL (nothing of this call written, retry later), OVERLOADED (more than 64 MiB wait
+   * for the disk; nothing was taken), INVALID_ARGUMENT (a key or value beyond its limit), STORAGE_FAILED (the disk or
+   * the writer broke; whether this call was written is not known)
    */
   commit(writes: readonly Write[]): Promise<void>;
-  /** Sees every commit that resolved before. */
+  /** Sees every commit that resolved before. @throws {EasynetError} STORAGE_FAILED */
   get(space: string, key: string): Uint8Array | undefined;
-  list(space: string, options?: ListOptions): readonly { readonly key: string; readonly value: Uint8Array }[];
+  /**
+   * Entries in order of their keys. A page also ends after 64 MiB of values, so only an empty page is the end:
+   * go on with `after` set to the last key. @throws {EasynetError} INVALID_ARGUMENT, STORAGE_FAILED
+   */
+  list(space: string, options?: ListOptions): readonly Entry[];
+  /** Waits for the commits already taken; later ones are refused. May be called again. */
   close(): Promise<void>;
 }

@@ -1,0 +1,96 @@
+import { EasynetError } from "../kernel/index.ts";
+import { compareKeys, listLimit, weighWrites } from "./checks.ts";
+import { LIST_BYTES_MAX } from "./limits.ts";
+import type { Entry, ListOptions, Store, Write } from "./types.ts";
+
+/** What a MemoryStore does with commits: take them, say that the disk is full, or say that it broke. */
+export type StoreFault = "none" | "full" | "failed";
+
+const PATH = ":memory:";
+
+/** One space: values by key, and the keys in order (rebuilt on the first list after a change of the key set). */
+interface Space {
+  readonly values: Map<string, Uint8Array>;
+  sorted: string[] | undefined;
+}
+
+/** The in-memory twin of the SQLite store for tests and simulation; keeps nothing, and can be told to fail. */
+export class MemoryStore implements Store {
+  readonly #spaces: Map<string, Space>;
+  #closed = false;
+  /** Applies to the commits made from now on. */
+  fault: StoreFault = "none";
+
+  constructor() {
+    this.#spaces = new Map();
+  }
+
+  async commit(writes: readonly Write[]): Promise<void> {
+    this.#checkOpen();
+    weighWrites(writes);
+    const { fault } = this;
+    const copied = writes.map((write) => (write.kind === "put" ? { ...write, value: write.value.slice() } : write));
+    // As on disk, a commit is not visible before its caller had a chance to do something else.
+    await Promise.resolve();
+    if (fault === "full") throw new EasynetError("STORAGE_FULL", { path: PATH });
+    if (fault === "failed") throw new EasynetError("STORAGE_FAILED", { path: PATH, reason: "a planted fault" });
+    for (const write of copied) this.#apply(write);
+  }
+
+  get(space: string, key: string): Uint8Array | undefined {
+    this.#checkOpen();
+    return this.#spaces.get(space)?.values.get(key)?.slice();
+  }
+
+  list(space: string, options: ListOptions = {}): readonly Entry[] {
+    this.#checkOpen();
+    const limit = listLimit(options);
+    const { prefix = "", after } = options;
+    const found = this.#spaces.get(space);
+    if (!found) return [];
+    found.sorted ??= [...found.values.keys()].sort(compareKeys);
+    const entries: Entry[] = [];
+    let bytes = 0;
+    for (const key of found.sorted) {
+      if (!key.startsWith(prefix) || (after !== undefined && compareKeys(key, after) <= 0)) continue;
+      const value = found.values.get(key)?.slice() ?? new Uint8Array();
+      entries.push({ key, value });
+      bytes += value.byteLength;
+      if (entries.length === limit || bytes >= LIST_BYTES_MAX) break;
+    }
+    return entries;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.resolve();
+  }
+
+  /** A store over what was committed here, as after a restart of the process; this one is closed. */
+  reopen(): MemoryStore {
+    this.#closed = true;
+    const next = new MemoryStore();
+    for (const [name, { values }] of this.#spaces) {
+      next.#spaces.set(name, { values: new Map(values), sorted: undefined });
+    }
+    return next;
+  }
+
+  #apply(write: Write): void {
+    let space = this.#spaces.get(write.space);
+    if (!space) {
+      space = { values: new Map(), sorted: undefined };
+      this.#spaces.set(write.space, space);
+    }
+    if (write.kind === "delete") {
+      if (space.values.delete(write.key)) space.sorted = undefined;
+      return;
+    }
+    if (!space.values.has(write.key)) space.sorted = undefined;
+    space.values.set(write.key, write.value);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new EasynetError("STORAGE_FAILED", { path: PATH, reason: "it was closed" });
+  }
+}
