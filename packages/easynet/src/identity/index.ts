@@ -1,3 +1,4 @@
+export { decodeBase58, encodeBase58 } from "./base58.ts";
 export {
   didFromPublicKey,
   didToPublicKey,

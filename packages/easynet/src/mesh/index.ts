@@ -1,2 +1,3 @@
 export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
+export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts";
 export type { FrameHandler, Mesh, MeshEvents, MeshFrame, OutgoingFrame, Peer } from "./types.ts";

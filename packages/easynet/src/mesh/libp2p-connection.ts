@@ -1,0 +1,122 @@
+import type { Connection, Stream } from "@libp2p/interface";
+import type { Did } from "../identity/index.ts";
+import { EasynetError, type Logger } from "../kernel/index.ts";
+import type { FabricConnection, LaneStream } from "./fabric.ts";
+import { Libp2pLane } from "./libp2p-lane.ts";
+
+/** Lanes that wait for a handler; one more is refused. */
+const WAITING_LANES_COUNT_MAX = 8;
+const CLOSE_TIMEOUT_MS = 1000;
+
+export interface Libp2pConnectionOptions {
+  readonly connection: Connection;
+  readonly remote: Did;
+  /** Lane name to protocol; undefined for a lane that this node does not know. */
+  readonly protocolOf: (lane: string) => string | undefined;
+  readonly logger: Logger;
+}
+
+/** A libp2p connection as the mesh sees it. */
+export class Libp2pConnection implements FabricConnection {
+  readonly remote: Did;
+  readonly remoteAddress: string;
+  readonly direction: "inbound" | "outbound";
+  readonly #connection: Connection;
+  readonly #options: Libp2pConnectionOptions;
+  readonly #lanes = new Set<Libp2pLane>();
+  #waiting: { readonly lane: string; readonly stream: Libp2pLane }[] = [];
+  #onLane: ((lane: string, stream: LaneStream) => void) | undefined;
+  #onClose: ((error?: Error) => void) | undefined;
+  #closed = false;
+  #closeError: Error | undefined;
+
+  constructor(options: Libp2pConnectionOptions) {
+    const { connection } = options;
+    this.#options = options;
+    this.#connection = connection;
+    this.remote = options.remote;
+    this.remoteAddress = connection.remoteAddr.toString();
+    this.direction = connection.direction;
+    connection.addEventListener("close", (event) => this.#finish(event.error));
+  }
+
+  async openLane(lane: string): Promise<LaneStream> {
+    const protocol = this.#options.protocolOf(lane);
+    if (protocol === undefined) {
+      throw new EasynetError("INVALID_ARGUMENT", { subject: `The lane ${lane}`, reason: "there is no such lane" });
+    }
+    try {
+      return this.#track(await this.#connection.newStream(protocol), lane);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new EasynetError("LINK_CLOSED", { peer: this.remote, reason }, { cause: error });
+    }
+  }
+
+  onLane(handler: (lane: string, stream: LaneStream) => void): void {
+    this.#onLane = handler;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { lane, stream } of waiting) this.#hand(lane, stream);
+  }
+
+  onClose(handler: (error?: Error) => void): void {
+    this.#onClose = handler;
+    if (this.#closed) this.#tellClosed();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    const signal = AbortSignal.timeout(CLOSE_TIMEOUT_MS);
+    try {
+      await this.#connection.close({ signal });
+    } catch (error) {
+      this.abort(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  abort(reason: Error): void {
+    if (!this.#closed) this.#connection.abort(reason);
+  }
+
+  /** Takes a stream that the other end opened; called synchronously when libp2p hands it over. */
+  accept(lane: string, raw: Stream): void {
+    const stream = this.#track(raw, lane);
+    if (this.#onLane) this.#hand(lane, stream);
+    else if (this.#waiting.length < WAITING_LANES_COUNT_MAX) this.#waiting.push({ lane, stream });
+    else stream.abort(new Error("too many lanes wait for a handler"));
+  }
+
+  #track(raw: Stream, lane: string): Libp2pLane {
+    const stream = new Libp2pLane(raw, lane);
+    this.#lanes.add(stream);
+    raw.addEventListener("close", () => this.#lanes.delete(stream));
+    return stream;
+  }
+
+  #hand(lane: string, stream: Libp2pLane): void {
+    try {
+      this.#onLane?.(lane, stream);
+    } catch (error) {
+      this.#options.logger.error("lane handler failed", { lane, error });
+      stream.abort(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #finish(error: Error | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#closeError = error;
+    this.#tellClosed();
+  }
+
+  #tellClosed(): void {
+    const handler = this.#onClose;
+    this.#onClose = undefined;
+    try {
+      handler?.(this.#closeError);
+    } catch (error) {
+      this.#options.logger.error("close handler failed", { peer: this.remote, error });
+    }
+  }
+}

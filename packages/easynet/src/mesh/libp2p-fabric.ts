@@ -1,0 +1,212 @@
+import type { ComponentLogger, Connection, Logger as Libp2pLogger } from "@libp2p/interface";
+import type { Libp2p } from "libp2p";
+import type { Did, KeyPair } from "../identity/index.ts";
+import { type Clock, type Logger, type Metrics, startDeadline, systemClock } from "../kernel/index.ts";
+import { LANES } from "../wire/index.ts";
+import type { Fabric, FabricConnection } from "./fabric.ts";
+import { advertisedAddresses, didFromPeerId, formatAddress, parseAddress } from "./libp2p-address.ts";
+import { Libp2pConnection } from "./libp2p-connection.ts";
+import { dialError, listenError } from "./libp2p-errors.ts";
+import { LANE_BUFFERED_BYTES_MAX } from "./libp2p-lane.ts";
+
+const DIAL_TIMEOUT_MS = 4000;
+/** Links of one node; more are refused. */
+const CONNECTIONS_COUNT_MAX = 1000;
+/** libp2p refuses more than 5 new connections per second and host by default; a demo on one machine needs more. */
+const INBOUND_PER_SECOND_AND_HOST_MAX = 200;
+const INBOUND_PENDING_COUNT_MAX = 200;
+/** A lane may be reopened; libp2p counts streams per protocol and direction. */
+const STREAMS_PER_LANE_MAX = 4;
+/** The window of a lane stays below the read buffer, so that a slow reader can never overflow it. */
+const STREAM_WINDOW_BYTES = 1024 * 1024;
+const STREAM_READ_BUFFER_BYTES_MAX = 4 * 1024 * 1024;
+/** Sockets without traffic are closed by libp2p after 2 min; this keeps them. */
+const KEEP_ALIVE_INTERVAL_MS = 15_000;
+
+export interface Libp2pFabricOptions {
+  readonly keyPair: KeyPair;
+  /** `/ip4/0.0.0.0/tcp/7441` or `0.0.0.0:7441`; port 0 = any free one; empty = only dial. */
+  readonly listenAddresses: readonly string[];
+  /** @default systemClock */
+  readonly clock?: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const PROTOCOLS: ReadonlyMap<string, string> = new Map(LANES.map((lane) => [lane, `/easynet/lane/${lane}/1`]));
+
+/**
+ * The fabric of real networks: libp2p over TCP, TLS 1.3 (libp2p specs, tls/tls.md) and yamux, one stream per lane.
+ * libp2p is loaded here, so that whoever imports the mesh without it pays nothing.
+ */
+export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<Fabric> {
+  const listen = options.listenAddresses.map((address) => formatAddress(parseAddress(address)));
+  const [{ createLibp2p }, { tcp }, { tls }, { yamux }, { generateKeyPairFromSeed }, { multiaddr }] = await Promise.all(
+    [
+      import("libp2p"),
+      import("@libp2p/tcp"),
+      import("@libp2p/tls"),
+      import("@libp2p/yamux"),
+      import("@libp2p/crypto/keys"),
+      import("@multiformats/multiaddr"),
+    ],
+  );
+  const node = await createLibp2p({
+    start: false,
+    privateKey: await generateKeyPairFromSeed("Ed25519", options.keyPair.exportSeed()),
+    addresses: { listen },
+    logger: quietLogger(options.logger),
+    transports: [tcp()],
+    connectionEncrypters: [tls()],
+    streamMuxers: [
+      yamux({
+        keepAliveInterval: KEEP_ALIVE_INTERVAL_MS,
+        streamOptions: {
+          maxStreamWindowSize: STREAM_WINDOW_BYTES,
+          maxReadBufferLength: STREAM_READ_BUFFER_BYTES_MAX,
+          maxWriteBufferLength: LANE_BUFFERED_BYTES_MAX + STREAM_WINDOW_BYTES,
+        },
+      }),
+    ],
+    connectionManager: {
+      maxConnections: CONNECTIONS_COUNT_MAX,
+      inboundConnectionThreshold: INBOUND_PER_SECOND_AND_HOST_MAX,
+      maxIncomingPendingConnections: INBOUND_PENDING_COUNT_MAX,
+      dialTimeout: DIAL_TIMEOUT_MS,
+      addressDialTimeout: DIAL_TIMEOUT_MS,
+      reconnectRetries: 0,
+    },
+    connectionMonitor: { enabled: false },
+  });
+  return new Libp2pFabric(options, { node, parse: multiaddr });
+}
+
+interface Libp2pParts {
+  readonly node: Libp2p;
+  readonly parse: (text: string) => Connection["remoteAddr"];
+}
+
+class Libp2pFabric implements Fabric {
+  readonly self: Did;
+  readonly #options: Libp2pFabricOptions;
+  readonly #node: Libp2p;
+  readonly #parse: Libp2pParts["parse"];
+  readonly #clock: Clock;
+  readonly #connections = new Map<string, Libp2pConnection>();
+  #onConnection: ((connection: FabricConnection) => void) | undefined;
+
+  constructor(options: Libp2pFabricOptions, parts: Libp2pParts) {
+    this.self = options.keyPair.did;
+    this.#options = options;
+    this.#node = parts.node;
+    this.#parse = parts.parse;
+    this.#clock = options.clock ?? systemClock;
+    this.#node.addEventListener("connection:open", (event) => this.#open(event.detail));
+    this.#node.addEventListener("connection:close", (event) => this.#connections.delete(event.detail.id));
+  }
+
+  async start(): Promise<void> {
+    for (const [lane, protocol] of PROTOCOLS) {
+      await this.#node.handle(
+        protocol,
+        (stream, connection) => {
+          const known = this.#connections.get(connection.id);
+          if (known) known.accept(lane, stream);
+          else stream.abort(new Error("the connection is not known"));
+        },
+        { maxInboundStreams: STREAMS_PER_LANE_MAX, maxOutboundStreams: STREAMS_PER_LANE_MAX },
+      );
+    }
+    try {
+      await this.#node.start();
+    } catch (error) {
+      throw listenError(this.#options.listenAddresses, error);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#node.stop();
+  }
+
+  addresses(): readonly string[] {
+    const listening = this.#node.getMultiaddrs().map((address) => parseAddress(address.toString()));
+    const wanted = this.#options.listenAddresses.map((address) => parseAddress(address));
+    // libp2p has put the machine's addresses for wildcards, also loopback; only the ports are of use then.
+    const ports = new Map(listening.map((address) => [address.host, address.port]));
+    const concrete = wanted.flatMap((address) => {
+      const exact = ports.get(address.host);
+      const port = address.port || exact || listening[0]?.port;
+      return port === undefined ? [] : [{ ...address, port, did: this.self }];
+    });
+    return advertisedAddresses(concrete).map((address) => formatAddress(address));
+  }
+
+  async dial(address: string, options: { readonly signal?: AbortSignal } = {}): Promise<FabricConnection> {
+    const target = formatAddress(parseAddress(address));
+    using deadline = startDeadline({
+      clock: this.#clock,
+      subject: `The dial to ${address}`,
+      timeoutMs: DIAL_TIMEOUT_MS,
+      signal: options.signal,
+    });
+    try {
+      // `force`: each dial is a connection of its own; which of two is kept is the mesh's decision.
+      const connection = await this.#node.dial(this.#parse(target), { signal: deadline.signal, force: true });
+      const known = this.#connections.get(connection.id) ?? this.#open(connection);
+      this.#options.metrics.count("easynet_fabric_dials_total", { result: "ok" });
+      return known;
+    } catch (error) {
+      this.#options.metrics.count("easynet_fabric_dials_total", { result: "failed" });
+      throw dialError(address, error);
+    }
+  }
+
+  onConnection(handler: (connection: FabricConnection) => void): void {
+    this.#onConnection = handler;
+  }
+
+  #open(connection: Connection): Libp2pConnection {
+    const known = this.#connections.get(connection.id);
+    if (known) return known;
+    const opened = new Libp2pConnection({
+      connection,
+      remote: didFromPeerId(connection.remotePeer.toString()),
+      protocolOf: (lane) => PROTOCOLS.get(lane),
+      logger: this.#options.logger,
+    });
+    this.#connections.set(connection.id, opened);
+    this.#options.metrics.count("easynet_fabric_connections_total", { direction: connection.direction });
+    if (connection.direction === "inbound") this.#announce(opened);
+    return opened;
+  }
+
+  #announce(connection: Libp2pConnection): void {
+    const handler = this.#onConnection;
+    if (!handler) {
+      connection.abort(new Error("nobody accepts connections"));
+      return;
+    }
+    try {
+      handler(connection);
+    } catch (error) {
+      this.#options.logger.error("connection handler failed", { peer: connection.remote, error });
+      connection.abort(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}
+
+/** libp2p formats log lines for every frame; only its errors are passed on, at debug. */
+function quietLogger(logger: Logger): ComponentLogger {
+  const none = (): void => undefined;
+  const make = (scope: string): Libp2pLogger =>
+    Object.assign(none.bind(undefined), {
+      enabled: false,
+      trace: none,
+      error: (formatter: unknown, ...values: unknown[]) => {
+        const error = values.find((value) => value instanceof Error);
+        logger.debug("libp2p error", { scope, text: String(formatter), error });
+      },
+      newScope: (name: string) => make(`${scope}:${name}`),
+    });
+  return { forComponent: make };
+}
