@@ -1,4 +1,13 @@
 export { decodeBase58, encodeBase58 } from "./base58.ts";
+export { CANONICAL_DEPTH_MAX, canonicalJson } from "./canonical-json.ts";
+export {
+  type DetachedJws,
+  didKeyUrl,
+  JWS_PROTECTED_LENGTH_MAX,
+  signDetached,
+  verifyDetached,
+  type VerifyDetachedOptions,
+} from "./jws.ts";
 export {
   didFromPublicKey,
   didToPublicKey,
@@ -9,4 +18,13 @@ export {
   shortDid,
   verifySignature,
 } from "./keys.ts";
+export {
+  issueMembership,
+  type IssueMembershipOptions,
+  MEMBERSHIP_BYTES_MAX,
+  MEMBERSHIP_COMMAND,
+  MEMBERSHIP_SKEW_MS,
+  verifyMembership,
+  type VerifyMembershipOptions,
+} from "./membership.ts";
 export type { Did, KeyPair, Membership } from "./types.ts";
