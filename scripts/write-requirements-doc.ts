@@ -33,18 +33,10 @@ export function renderRequirements(): string {
 }
 
 function describe(state: RequirementState): string {
-  switch (state.kind) {
-    case "shown":
-      return `shown by ${state.by.map(link).join(", ")}`;
-    case "partly":
-      return `partly: ${state.by.map(link).join(", ")}`;
-    case "open":
-      return `open: ${cell(state.reason)}`;
-    case "missing":
-      return "due, not shown";
-    default:
-      return "not built yet";
-  }
+  if (state.kind === "shown") return `shown by ${state.by.map(link).join(", ")}`;
+  if (state.kind === "partly") return `partly: ${state.by.map(link).join(", ")}`;
+  if (state.kind === "open") return `open: ${cell(state.reason)}`;
+  return state.kind === "missing" ? "due, not shown" : "not built yet";
 }
 
 function link(path: string): string {
