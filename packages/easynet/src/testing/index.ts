@@ -1,1 +1,2 @@
+export { fakeDid, fakeKeyPair, FakeMesh, FakeNetwork, type FakeNetworkOptions } from "./fake-mesh.ts";
 export { VirtualClock } from "./virtual-clock.ts";
