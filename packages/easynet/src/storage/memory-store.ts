@@ -1,6 +1,6 @@
 import { EasynetError } from "../kernel/index.ts";
 import { compareKeys, listLimit, weighWrites } from "./checks.ts";
-import { LIST_BYTES_MAX } from "./limits.ts";
+import { LIST_BYTES_MAX, QUEUE_BYTES_MAX } from "./limits.ts";
 import type { Entry, ListOptions, Store, Write } from "./types.ts";
 
 /** What a MemoryStore does with commits: take them, say that the disk is full, or say that it broke. */
@@ -18,6 +18,8 @@ interface Space {
 export class MemoryStore implements Store {
   readonly #spaces: Map<string, Space>;
   #closed = false;
+  #queuedBytes = 0;
+  #queuedCount = 0;
   /** Applies to the commits made from now on. */
   fault: StoreFault = "none";
 
@@ -27,11 +29,18 @@ export class MemoryStore implements Store {
 
   async commit(writes: readonly Write[]): Promise<void> {
     this.#checkOpen();
-    weighWrites(writes);
+    const weight = weighWrites(writes);
+    if (this.#queuedBytes + weight > QUEUE_BYTES_MAX) {
+      throw new EasynetError("OVERLOADED", { subject: `the store ${PATH}`, queued: this.#queuedCount });
+    }
     const { fault } = this;
-    const copied = writes.map((write) => (write.kind === "put" ? { ...write, value: write.value.slice() } : write));
+    const copied = writes.map((write) => (write.kind === "put" ? { ...write, value: copyOf(write.value) } : write));
+    this.#queuedBytes += weight;
+    this.#queuedCount += 1;
     // As on disk, a commit is not visible before its caller had a chance to do something else.
     await Promise.resolve();
+    this.#queuedBytes -= weight;
+    this.#queuedCount -= 1;
     if (fault === "full") throw new EasynetError("STORAGE_FULL", { path: PATH });
     if (fault === "failed") throw new EasynetError("STORAGE_FAILED", { path: PATH, reason: "a planted fault" });
     for (const write of copied) this.#apply(write);
@@ -39,7 +48,8 @@ export class MemoryStore implements Store {
 
   get(space: string, key: string): Uint8Array | undefined {
     this.#checkOpen();
-    return this.#spaces.get(space)?.values.get(key)?.slice();
+    const value = this.#spaces.get(space)?.values.get(key);
+    return value && copyOf(value);
   }
 
   list(space: string, options: ListOptions = {}): readonly Entry[] {
@@ -53,7 +63,7 @@ export class MemoryStore implements Store {
     let bytes = 0;
     for (const key of found.sorted) {
       if (!key.startsWith(prefix) || (after !== undefined && compareKeys(key, after) <= 0)) continue;
-      const value = found.values.get(key)?.slice() ?? new Uint8Array();
+      const value = copyOf(found.values.get(key) ?? new Uint8Array());
       entries.push({ key, value });
       bytes += value.byteLength;
       if (entries.length === limit || bytes >= LIST_BYTES_MAX) break;
@@ -93,4 +103,9 @@ export class MemoryStore implements Store {
   #checkOpen(): void {
     if (this.#closed) throw new EasynetError("STORAGE_FAILED", { path: PATH, reason: "it was closed" });
   }
+}
+
+/** A plain copy; `slice` of a Buffer would be a view of the same bytes. */
+function copyOf(value: Uint8Array): Uint8Array {
+  return new Uint8Array(value);
 }

@@ -1,7 +1,7 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { StoreRefusal } from "./failures.ts";
-import type { Synchronous } from "./writer-protocol.ts";
+import type { StoreTuning } from "./writer-protocol.ts";
 
 /** "easy" in ASCII: tells our files from any other SQLite database (PRAGMA application_id). */
 const APPLICATION_ID = 0x65617379;
@@ -23,7 +23,7 @@ export const MIGRATIONS: readonly string[] = [
  * Always explicit, so that no default of a build or of a later version can weaken them. WAL + FULL syncs at each commit;
  * NORMAL would lose acknowledged commits in a power cut (test/slow/store-powercut.ts shows it).
  */
-function pragmas(synchronous: Synchronous): string {
+function pragmas({ synchronous = "FULL", pageCountMax }: StoreTuning): string {
   const everywhere = `
     PRAGMA synchronous = ${synchronous};
     PRAGMA journal_mode = WAL;
@@ -31,7 +31,8 @@ function pragmas(synchronous: Synchronous): string {
     PRAGMA journal_size_limit = 67108864;
     PRAGMA cache_size = -16000;
     PRAGMA foreign_keys = ON;
-    PRAGMA trusted_schema = OFF;`;
+    PRAGMA trusted_schema = OFF;
+    ${pageCountMax === undefined ? "" : `PRAGMA max_page_count = ${pageCountMax};`}`;
   // On macOS fsync does not reach the platter; F_FULLFSYNC does.
   return process.platform === "darwin"
     ? `${everywhere} PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1;`
@@ -44,8 +45,7 @@ function pragmas(synchronous: Synchronous): string {
  */
 export function openForWriting(
   path: string,
-  synchronous: Synchronous,
-  migrations: readonly string[] = MIGRATIONS,
+  { migrations = MIGRATIONS, ...tuning }: StoreTuning & { readonly migrations?: readonly string[] } = {},
 ): { readonly database: DatabaseSync; readonly checked: boolean } {
   const checked = sizeOf(`${path}-wal`) > 0;
   if (sizeOf(path) > 0) inspect(path, checked, migrations.length);
@@ -53,7 +53,7 @@ export function openForWriting(
   else closeSync(openSync(path, "a", 0o600));
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
-    database.exec(pragmas(synchronous));
+    database.exec(pragmas(tuning));
     migrate(database, migrations);
   } catch (error) {
     database.close();

@@ -6,7 +6,7 @@ import { failureOf, toStoreError } from "./failures.ts";
 import { LIST_BYTES_MAX } from "./limits.ts";
 import { openForReading } from "./schema.ts";
 import type { Entry, ListOptions, Store, Write } from "./types.ts";
-import type { Synchronous } from "./writer-protocol.ts";
+import type { StoreTuning } from "./writer-protocol.ts";
 import { Writer } from "./writer.ts";
 
 export interface StoreOptions {
@@ -23,15 +23,15 @@ export interface StoreOptions {
  * or out of reach); the file is then as it was
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  return openStoreWith(options, "FULL");
+  return openStoreWith(options, {});
 }
 
-/** `openStore` with a choice that only tests make: they show what NORMAL loses. */
-export async function openStoreWith(options: StoreOptions, synchronous: Synchronous): Promise<Store> {
+/** `openStore` with choices that only tests make. */
+export async function openStoreWith(options: StoreOptions, tuning: StoreTuning): Promise<Store> {
   const path = resolve(options.path);
   const logger = (options.logger ?? silentLogger).child({ component: "store" });
   const metrics = options.metrics ?? noMetrics;
-  const { writer, checked } = await Writer.start({ path, synchronous }, { logger, metrics });
+  const { writer, checked } = await Writer.start({ path, tuning }, { logger, metrics });
   try {
     const store = new SqliteStore(path, writer, openForReading(path));
     logger.info("store opened", { path, checked });

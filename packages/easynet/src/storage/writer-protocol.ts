@@ -1,10 +1,15 @@
-/** Pragmas that tests weaken on purpose; a running node always writes with FULL. */
-export type Synchronous = "FULL" | "NORMAL";
+/** What tests change on purpose, to show what it would cost; a running node sets none of it. */
+export interface StoreTuning {
+  /** @default "FULL" */
+  readonly synchronous?: "FULL" | "NORMAL";
+  /** Pages of 4 KiB after which the file counts as full. @default no limit but the disk's */
+  readonly pageCountMax?: number;
+}
 
 /** What the writer thread is started with. */
 export interface WriterData {
   readonly path: string;
-  readonly synchronous: Synchronous;
+  readonly tuning: StoreTuning;
 }
 
 /** Several commits that share one transaction. Flat arrays: cloning one object per write would cost more than the write. */

@@ -88,7 +88,7 @@ function serve(port: NonNullable<typeof parentPort>, data: WriterData): void {
   const reply = (message: FromWriter): void => port.postMessage(message);
   let statements: Statements;
   try {
-    const { database, checked } = openForWriting(data.path, data.synchronous);
+    const { database, checked } = openForWriting(data.path, data.tuning);
     statements = prepare(database);
     reply({ kind: "ready", checked });
   } catch (error) {
