@@ -54,7 +54,9 @@ export class EasynetError<Code extends ErrorCode = ErrorCode> extends Error {
 Object.defineProperty(EasynetError.prototype, BRAND, { value: true });
 
 function fill(template: string, details: ErrorDetails): string {
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? `{${name}}`));
+  return template.replace(/\{(\w+)\}/g, (_, name: string) =>
+    String(Object.hasOwn(details, name) ? details[name] : `{${name}}`),
+  );
 }
 
 /** True for any EasynetError, also one made by another copy of this package; with `code`, only for that code. */
@@ -80,18 +82,48 @@ export function isErrorCode(code: string): code is ErrorCode {
 /** Any thrown value as an EasynetError; what is not one already becomes INTERNAL with the original as its cause. */
 export function toEasynetError(thrown: unknown): EasynetError {
   if (isEasynetError(thrown)) return thrown;
-  const reason = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
-  return new EasynetError("INTERNAL", { reason }, { cause: thrown });
+  return new EasynetError("INTERNAL", { reason: reasonOf(thrown) }, { cause: thrown });
 }
+
+function reasonOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  } catch {
+    // Objects without a prototype, or with a broken toString, cannot be shown; the cause still holds them.
+    return `a thrown ${typeof thrown} without a text`;
+  }
+}
+
+/** Limits on the details of a received error: 32 entries, each text 2,000 characters; the rest is cut off. */
+const WIRE_DETAILS_COUNT_MAX = 32;
+const WIRE_TEXT_LENGTH_MAX = 2000;
 
 /**
  * An error received from elsewhere, rebuilt under this node's table. The text of a peer is data, never trusted:
  * a known code gets our own sentence, an unknown one becomes INTERNAL and keeps its code in the details.
+ * Never throws, whatever the fields hold.
  */
 export function fromWireError(wire: WireError, origin: { readonly peer?: string } = {}): EasynetError {
-  const details = { ...wire.details, ...(origin.peer !== undefined && { peerId: origin.peer }) };
-  if (isErrorCode(wire.code)) return new EasynetError(wire.code, details);
-  return new EasynetError("INTERNAL", { ...details, reason: `${wire.code}: ${wire.message}` });
+  const details = { ...plainDetails(wire.details), ...(origin.peer !== undefined && { peerId: origin.peer }) };
+  const code = clip(wire.code);
+  if (isErrorCode(code)) return new EasynetError(code, details);
+  return new EasynetError("INTERNAL", { ...details, reason: `${code}: ${clip(wire.message)}` });
+}
+
+/** Only what {@link ErrorDetails} allows: a nested value could break the sentence it is put into. */
+function plainDetails(received: unknown): ErrorDetails {
+  if (typeof received !== "object" || received === null) return {};
+  const plain: Record<string, string | number | boolean> = {};
+  for (const [name, value] of Object.entries(received).slice(0, WIRE_DETAILS_COUNT_MAX)) {
+    if (name === "__proto__" || name.length > 64) continue;
+    if (typeof value === "string") plain[name] = clip(value);
+    else if (typeof value === "number" || typeof value === "boolean") plain[name] = value;
+  }
+  return plain;
+}
+
+function clip(text: unknown): string {
+  return typeof text === "string" ? text.slice(0, WIRE_TEXT_LENGTH_MAX) : typeof text;
 }
 
 /** A broken assumption of ours: crashes the operation, is never caught as a normal outcome. */
