@@ -15,13 +15,11 @@ describe("a bounded queue", () => {
       fc.property(fc.integer({ min: 1, max: 200 }), fc.array(step, { maxLength: 600 }), (countMax, steps) => {
         const queue = new BoundedQueue<number>(countMax);
         const model: number[] = [];
+        const pushed = (item: number): boolean => model.length < countMax && model.push(item) > 0;
         for (const action of steps) {
-          if (action === "shift") expect(queue.shift()).toBe(model.shift());
-          else {
-            const taken = queue.push(action.push);
-            expect(taken).toBe(model.length < countMax);
-            if (taken) model.push(action.push);
-          }
+          const [found, expected] =
+            action === "shift" ? [queue.shift(), model.shift()] : [queue.push(action.push), pushed(action.push)];
+          expect(found).toBe(expected);
           expect(queue.count).toBe(model.length);
         }
       }),

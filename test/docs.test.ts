@@ -1,0 +1,91 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { readFiles, ROOT, type SourceFile } from "./source-files.ts";
+
+const DOCS = ["docs", "packages/easynet", "examples", "bench", "suites", "test"];
+
+interface Snippet {
+  /** E.g. `README.md:34`, the line of the fence. */
+  readonly place: string;
+  readonly code: string;
+}
+
+function documents(): readonly SourceFile[] {
+  const inRoot = readFiles(".", ".md").filter(({ path }) => !path.includes("/"));
+  return [...inRoot, ...DOCS.flatMap((folder) => readFiles(folder, ".md"))];
+}
+
+function snippetsOf({ path, text }: SourceFile): readonly Snippet[] {
+  return [...text.matchAll(/^```(?:ts|typescript)\n([\s\S]*?)^```$/gm)].map(({ index, 1: code = "" }) => ({
+    place: `${path}:${text.slice(0, index).split("\n").length}`,
+    code,
+  }));
+}
+
+/** Relative links and images of a document, without their anchors. */
+function linksOf({ text }: SourceFile): readonly string[] {
+  const prose = text.replace(/^```[\s\S]*?^```$/gm, "").replace(/`[^`\n]*`/g, "");
+  return [...prose.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)]
+    .map(([, target = ""]) => target)
+    .filter((target) => !/^[a-z]+:/.test(target));
+}
+
+describe("the documents", () => {
+  test("contain TypeScript that compiles against the package", async () => {
+    // Snippets use what people import; before the SDK exists there is nothing to check them against.
+    if (!existsSync(join(ROOT, "packages/easynet/src/sdk/index.ts"))) return;
+    const snippets = documents().flatMap(snippetsOf);
+    expect(snippets.length).toBeGreaterThan(0);
+    expect(await compile(snippets)).toEqual([]);
+  }, 60_000);
+
+  test("link only to files that exist", () => {
+    const broken = documents().flatMap((document) =>
+      linksOf(document)
+        .filter((target) => !existsSync(join(ROOT, dirname(document.path), target)))
+        .map((target) => `${document.path} -> ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test("name only npm scripts that exist", async () => {
+    const { default: root } = await import("../package.json", { with: { type: "json" } });
+    const named = documents().flatMap(({ path, text }) =>
+      [...text.matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map(([, script = ""]) => ({ path, script })),
+    );
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter(({ script }) => !Object.hasOwn(root.scripts, script))).toEqual([]);
+  });
+});
+
+/** Type-checks all snippets in one run of the compiler; each complaint names the place in the document. */
+async function compile(snippets: readonly Snippet[]): Promise<readonly string[]> {
+  const folder = join(ROOT, "node_modules", ".cache", "easynet-snippets");
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const files = snippets.map((_, index) => `snippet-${index}.ts`);
+  await Promise.all(snippets.map(({ code }, index) => writeFile(join(folder, files[index] ?? ""), code)));
+  const config = {
+    extends: join(ROOT, "tsconfig.json"),
+    compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+    include: [],
+    files,
+  };
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify(config));
+  const compiler = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+  const output = await promisify(execFile)(process.execPath, [compiler, "-p", folder, "--pretty", "false"], {
+    cwd: folder,
+  }).then(
+    ({ stdout }) => stdout,
+    (error: { stdout?: string; message: string }) => error.stdout ?? error.message,
+  );
+  // Errors in the sources of the package are the business of `npm run check`.
+  return output.split("\n").flatMap((line) => {
+    const [, index, row, message = ""] = /^snippet-(\d+)\.ts\((\d+),\d+\): (.*)$/.exec(line) ?? [];
+    return index === undefined ? [] : [`${snippets[Number(index)]?.place}, its line ${row}: ${message}`];
+  });
+}
