@@ -180,6 +180,11 @@ export const ERROR_TABLE = {
     "An agent with the name {agent} is already on this node. Choose another name or take that one back first.",
     "本节点已有名为 {agent} 的智能体。请换一个名称，或先撤回原有的。",
   ),
+  MESSAGE_UNKNOWN: terminal(
+    "UNIMPLEMENTED",
+    "{agent} does not handle messages of kind {kind}. Register a handler there, or send another kind.",
+    "{agent} 不处理类型为 {kind} 的消息。请在对方注册处理函数，或改用其他类型。",
+  ),
   FUNCTION_FAILED: terminal(
     "ABORTED",
     "{capability} failed with {name}: {reason}. The error comes from the function itself.",
