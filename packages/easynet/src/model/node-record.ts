@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { signedCardSchema } from "./agent-card.ts";
+import { didSchema, signedCardSchema } from "./agent-card.ts";
 import { resourcesSchema } from "./capability.ts";
 
 /** What a node publishes about itself and its agents; only the node itself writes it. */
-export const nodeRecordSchema = z.object({
+export const nodeRecordSchema = z.strictObject({
   /** The node's did:key: the owner and the key of the entry. */
-  owner: z.string().max(80),
+  owner: didSchema,
   name: z.string().min(1).max(120),
   version: z.string().max(40),
   addresses: z.array(z.string().max(200)).max(32),

@@ -14,14 +14,19 @@ export const TASK_STATES = [
 export type TaskState = (typeof TASK_STATES)[number];
 
 /** A limit in code: whatever is absent is unlimited. */
-export const budgetSchema = z.object({
-  money: z.number().min(0).optional(),
-  /** ISO 4217 code, or `credits`; required with `money`. */
-  currency: z.string().max(16).optional(),
-  tokens: z.number().int().min(0).optional(),
-  calls: z.number().int().min(0).optional(),
-  timeMs: z.number().min(0).optional(),
-});
+export const budgetSchema = z
+  .strictObject({
+    money: z.number().min(0).optional(),
+    /** ISO 4217 code, or `credits`; required with `money`. */
+    currency: z.string().max(16).optional(),
+    tokens: z.number().int().min(0).optional(),
+    calls: z.number().int().min(0).optional(),
+    timeMs: z.number().min(0).optional(),
+  })
+  .refine(({ money, currency }) => money === undefined || currency !== undefined, {
+    error: "money needs a currency",
+    path: ["currency"],
+  });
 export type Budget = z.infer<typeof budgetSchema>;
 
 /** The arguments of a call: positional, named, or both. */
