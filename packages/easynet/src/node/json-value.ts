@@ -9,7 +9,12 @@ export const JSON_DEPTH_MAX = 64;
 
 /** JSON text of any value; what JSON cannot hold (functions, symbols) is left out as by `JSON.stringify`. */
 export function stringifyJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) => toJsonValue(item)) ?? "null";
+  return JSON.stringify(value, jsonReplacer) ?? "null";
+}
+
+/** The replacer of {@link stringifyJson}, for serialisers that call `JSON.stringify` themselves. */
+export function jsonReplacer(_key: string, value: unknown): unknown {
+  return toJsonValue(value);
 }
 
 /**

@@ -67,21 +67,21 @@ const progressEventSchema = z.discriminatedUnion("type", [
     id: text(120),
     name: text(120),
     status: z.enum(["started", "completed", "failed"]),
-    input: z.unknown().optional(),
-    output: z.unknown().optional(),
+    input: z.unknown().exactOptional(),
+    output: z.unknown().exactOptional(),
   }),
   z.strictObject({
     type: z.literal("artifact"),
     name: text(500),
     mediaType: text(120),
-    data: z.union([z.string(), z.instanceof(Uint8Array)]),
+    data: z.union([z.string(), z.custom<Uint8Array>((data) => data instanceof Uint8Array)]),
   }),
   z.strictObject({
     type: z.literal("usage"),
-    inputTokens: z.int().min(0).optional(),
-    outputTokens: z.int().min(0).optional(),
-    money: z.number().min(0).optional(),
-    calls: z.int().min(0).optional(),
+    inputTokens: z.int().min(0).exactOptional(),
+    outputTokens: z.int().min(0).exactOptional(),
+    money: z.number().min(0).exactOptional(),
+    calls: z.int().min(0).exactOptional(),
     basis: z.enum(["reported", "price-table", "measured", "unknown"]),
   }),
 ]);
@@ -105,7 +105,7 @@ export const processMessageSchema = z.discriminatedUnion("type", [
     agentType: text(40).optional(),
     functions: z.array(functionDeclarationSchema).min(1).max(LOCAL_LIMITS.functionsMax),
   }),
-  /** Takes an agent back; its running invocations are cancelled. */
+  /** Takes an agent back: it gets no more invocations; answered by `unregistered` or `refused`. */
   z.strictObject({ type: z.literal("unregister"), request: correlationSchema, agent: text(120) }),
   /** One yielded value of a streaming function; takes one credit. */
   z.strictObject({ type: z.literal("item"), invocation: correlationSchema, value: z.unknown().optional() }),
@@ -143,7 +143,7 @@ export const processMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("cancel"), call: correlationSchema }),
   /** Room for `count` more stream events of a call. */
   z.strictObject({ type: z.literal("credit"), call: correlationSchema, count: creditCountSchema }),
-  /** From now on `node-event` messages. */
+  /** From now on `node-event` messages; a second one changes nothing. */
   z.strictObject({ type: z.literal("subscribe") }),
   z.strictObject({ type: z.literal("ping"), payload: text(120).optional() }),
 ]);
@@ -165,7 +165,7 @@ export interface InvocationContext {
 /** Node to process. */
 export type NodeMessage =
   | { readonly type: "welcome"; readonly protocol: number; readonly did: string; readonly name: string }
-  | { readonly type: "registered"; readonly request: number; readonly agent: string }
+  | { readonly type: "registered"; readonly request: number; readonly agent: string; readonly did: string }
   | { readonly type: "unregistered"; readonly request: number }
   | { readonly type: "refused"; readonly request: number; readonly error: WireError }
   | {
@@ -202,7 +202,7 @@ const wireErrorSchema = z.looseObject({
 /** Node to process, for the process's side. Unknown fields are ignored: a newer node may send more. */
 export const nodeMessageSchema: z.ZodType<NodeMessage> = z.discriminatedUnion("type", [
   z.looseObject({ type: z.literal("welcome"), protocol: z.int(), did: z.string(), name: z.string() }),
-  z.looseObject({ type: z.literal("registered"), request: z.int(), agent: z.string() }),
+  z.looseObject({ type: z.literal("registered"), request: z.int(), agent: z.string(), did: z.string() }),
   z.looseObject({ type: z.literal("unregistered"), request: z.int() }),
   z.looseObject({ type: z.literal("refused"), request: z.int(), error: wireErrorSchema }),
   z.looseObject({

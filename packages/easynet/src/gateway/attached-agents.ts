@@ -1,0 +1,102 @@
+import { EasynetError, toEasynetError } from "../kernel/index.ts";
+import { type EasynetNode, LOCAL_LIMITS, type NodeMessage, type ProcessMessage } from "../node/index.ts";
+import { AttachedAgent } from "./attached-agent.ts";
+import type { Invocations } from "./invocations.ts";
+
+type Register = Extract<ProcessMessage, { type: "register" }>;
+type Unregister = Extract<ProcessMessage, { type: "unregister" }>;
+
+export interface AttachedAgentsOptions {
+  readonly node: EasynetNode;
+  /** Names that attached processes have taken, shared by all connections. */
+  readonly names: Set<string>;
+  readonly invocations: Invocations;
+  readonly send: (message: NodeMessage) => void;
+}
+
+/** The agents that one connection offers; all are taken back when it closes. */
+export class AttachedAgents {
+  readonly #options: AttachedAgentsOptions;
+  readonly #handles = new Map<string, AsyncDisposable>();
+  /** Agents offered or about to be. */
+  #count = 0;
+  #closed = false;
+
+  constructor(options: AttachedAgentsOptions) {
+    this.#options = options;
+  }
+
+  /** Answers `registered`, `unregistered` or `refused`; never throws. */
+  async handle(message: Register | Unregister): Promise<void> {
+    const { send } = this.#options;
+    try {
+      send(message.type === "register" ? await this.#register(message) : await this.#unregister(message));
+    } catch (error) {
+      send({ type: "refused", request: message.request, error: toEasynetError(error).toJSON() });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([...this.#handles.keys()].map((name) => this.#takeBack(name)));
+  }
+
+  async #register(message: Register): Promise<NodeMessage> {
+    const { node, names } = this.#options;
+    if (this.#count >= LOCAL_LIMITS.agentsMax) {
+      throw new EasynetError("OVERLOADED", { subject: "This connection", queued: this.#count });
+    }
+    const name = message.agent ?? freeName(names);
+    if (names.has(name)) throw new EasynetError("AGENT_EXISTS", { agent: name });
+    const agent = new AttachedAgent({
+      name,
+      agentType: message.agentType ?? "function",
+      description: message.description ?? "",
+      functions: message.functions,
+      invocations: this.#options.invocations,
+      send: this.#options.send,
+    });
+    names.add(name);
+    this.#count += 1;
+    try {
+      const handle = await node.addAgent(agent);
+      this.#handles.set(name, handle);
+      if (this.#closed) await this.#takeBack(name);
+      return { type: "registered", request: message.request, agent: name, did: handle.did };
+    } catch (error) {
+      this.#release(name);
+      throw error;
+    }
+  }
+
+  async #unregister(message: Unregister): Promise<NodeMessage> {
+    if (!this.#handles.has(message.agent)) {
+      throw new EasynetError("INVALID_ARGUMENT", {
+        subject: "The unregister message",
+        reason: "this connection does not offer that agent",
+      });
+    }
+    await this.#takeBack(message.agent);
+    return { type: "unregistered", request: message.request };
+  }
+
+  async #takeBack(name: string): Promise<void> {
+    const handle = this.#handles.get(name);
+    this.#handles.delete(name);
+    try {
+      await handle?.[Symbol.asyncDispose]();
+    } finally {
+      this.#release(name);
+    }
+  }
+
+  #release(name: string): void {
+    if (this.#options.names.delete(name)) this.#count -= 1;
+  }
+}
+
+function freeName(names: ReadonlySet<string>): string {
+  let number = 1;
+  while (names.has(`process-${number}`)) number += 1;
+  return `process-${number}`;
+}

@@ -1,0 +1,358 @@
+import type { Agent, TaskContext } from "../agents/index.ts";
+import { generateKeyPair, type KeyPair } from "../identity/index.ts";
+import {
+  type Clock,
+  createId,
+  EasynetError,
+  isEasynetError,
+  silentLogger,
+  systemClock,
+  toEasynetError,
+} from "../kernel/index.ts";
+import type { AgentCard, AgentEvent, Capability, NodeRecord } from "../model/index.ts";
+import type {
+  AgentHandle,
+  BroadcastReport,
+  EasynetNode,
+  MembershipFile,
+  NodeEvent,
+  NodeStatusReport,
+  PeerReport,
+} from "../node/index.ts";
+import type { CallRequest, RoutedEvent } from "../routing/index.ts";
+import type { DirectoryNode, Offer } from "../state/index.ts";
+
+/** A function of a fake node; `signal` aborts with the call. A generator's items become item events. */
+export type FakeFunction = (args: readonly unknown[], call: FakeCall) => unknown;
+
+export interface FakeCall {
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+}
+
+export interface FakeNodeOptions {
+  readonly name?: string;
+  readonly home?: string;
+  readonly clock?: Clock;
+  /** Without it the node does not hold the network's root key and cannot delegate memberships. */
+  readonly root?: KeyPair;
+  /** Nodes that `connect` finds, by address. */
+  readonly reachable?: ReadonlyMap<string, FakeNode>;
+}
+
+interface Entry {
+  readonly agent: Agent;
+  readonly card: AgentCard;
+  readonly did: KeyPair["did"];
+}
+
+/**
+ * A node of one process for tests of what stands on top of a node: real registration, execution, deadlines and
+ * cancellation; no network, store or signatures.
+ */
+export class FakeNode implements EasynetNode {
+  readonly name: string;
+  readonly home: string;
+  readonly #keyPair = generateKeyPair();
+  readonly #options: FakeNodeOptions;
+  readonly #clock: Clock;
+  readonly #network: KeyPair;
+  readonly #agents = new Map<string, Entry>();
+  readonly #peers = new Map<string, PeerReport>();
+  readonly #listeners = new Set<(event: NodeEvent) => void>();
+  readonly #startedAtMs: number;
+  #runningCount = 0;
+
+  constructor(options: FakeNodeOptions = {}) {
+    this.name = options.name ?? "fake-node";
+    this.home = options.home ?? "/nowhere";
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#network = options.root ?? generateKeyPair();
+    this.#startedAtMs = this.#clock.nowMs();
+  }
+
+  get did(): KeyPair["did"] {
+    return this.#keyPair.did;
+  }
+
+  /** Offers one function as an agent of the same name. */
+  async share(name: string, run: FakeFunction, declared: Partial<Capability> = {}): Promise<AgentHandle> {
+    return this.addAgent(functionAgent({ ...capability(name), ...declared }, run));
+  }
+
+  status(): NodeStatusReport {
+    return {
+      version: "0.0.0-fake",
+      did: this.did,
+      name: this.name,
+      network: { did: this.#network.did, name: "home" },
+      startedAtMs: this.#startedAtMs,
+      pid: process.pid,
+      addresses: [],
+      load: this.#node().load ?? { running: 0, queued: 0, slots: 1, cpuRatio: 0, memoryRatio: 0 },
+      resources: {},
+      counts: { peers: this.#peers.size, nodes: 1, agents: this.#agents.size, tasksRunning: this.#runningCount },
+      counters: {},
+      discovery: [],
+    };
+  }
+
+  peers(): readonly PeerReport[] {
+    return [...this.#peers.values()];
+  }
+
+  offers(filter: { readonly capability?: string; readonly agent?: string } = {}): readonly Offer[] {
+    const node = this.#node();
+    return [...this.#agents.values()]
+      .filter(({ card }) => filter.agent === undefined || [card.name, card.id].includes(filter.agent))
+      .flatMap(({ agent, card }) => agent.capabilities().map((offered) => ({ node, card, capability: offered })))
+      .filter((offer) => filter.capability === undefined || offer.capability.name === filter.capability);
+  }
+
+  cards(): readonly AgentCard[] {
+    return [...this.#agents.values()].map((entry) => entry.card);
+  }
+
+  async addAgent(agent: Agent): Promise<AgentHandle> {
+    if (this.#agents.has(agent.name)) throw new EasynetError("AGENT_EXISTS", { agent: agent.name });
+    const { did } = generateKeyPair();
+    const card: AgentCard = {
+      id: did,
+      node: this.did,
+      name: agent.name,
+      description: agent.description,
+      version: agent.version ?? "1.0.0",
+      agentType: agent.agentType,
+      capabilities: [...agent.capabilities()],
+      metadata: {},
+      updatedAtMs: this.#clock.nowMs(),
+    };
+    const entry = { agent, card, did };
+    this.#agents.set(agent.name, entry);
+    this.#changed();
+    return this.#handle(entry);
+  }
+
+  async *call(request: CallRequest, options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<RoutedEvent> {
+    const { capability: name, target } = request;
+    const offer = this.offers({ capability: name }).find(({ card, node }) =>
+      target === undefined ? true : [card.name, card.id, node.did, this.name].includes(target),
+    );
+    const entry = offer && this.#agents.get(offer.card.name);
+    if (!entry) {
+      yield errorEvent(new EasynetError("NO_CAPABLE_AGENT", { capability: name }));
+      return;
+    }
+    const taskId = request.id ?? createId(this.#clock.nowMs());
+    const startMs = this.#clock.monotonicMs();
+    const timeoutMs = request.timeoutMs ?? 60_000;
+    const controller = new AbortController();
+    const cancel = (): void => controller.abort(new EasynetError("CANCELLED", { subject: name }));
+    options.signal?.addEventListener("abort", cancel, { once: true });
+    if (options.signal?.aborted) cancel();
+    const deadline = this.#clock.setTimer(timeoutMs, () =>
+      controller.abort(new EasynetError("DEADLINE_EXCEEDED", { subject: name, timeoutMs })),
+    );
+    const context = this.#context(request, { taskId, signal: controller.signal });
+    this.#runningCount += 1;
+    this.#emit({ type: "task-started", taskId, capability: name, from: "local" });
+    let code: string | undefined = "CANCELLED";
+    try {
+      yield { type: "assigned", taskId, node: this.did, nodeName: this.name, agent: entry.agent.name, attempt: 1 };
+      for await (const event of entry.agent.execute({ id: taskId, capability: name, input: request.input }, context)) {
+        if (event.type === "final") code = undefined;
+        if (event.type === "error") code = event.error.code;
+        yield event;
+      }
+    } finally {
+      deadline.cancel();
+      options.signal?.removeEventListener("abort", cancel);
+      this.#runningCount -= 1;
+      const outcome = code === undefined ? "completed" : code === "CANCELLED" ? "canceled" : "failed";
+      const durationMs = this.#clock.monotonicMs() - startMs;
+      this.#emit({ type: "task-ended", taskId, capability: name, outcome, durationMs, ...(code && { code }) });
+    }
+  }
+
+  async connect(address: string): Promise<PeerReport> {
+    const found = this.#options.reachable?.get(address);
+    if (!found) throw new EasynetError("PEER_UNREACHABLE", { peer: address, reason: "nothing answers there" });
+    this.#welcome(found, { address, direction: "outbound" });
+    found.#welcome(this, { address, direction: "inbound" });
+    const peer = this.#peers.get(found.did);
+    if (!peer) throw new EasynetError("PEER_UNREACHABLE", { peer: address, reason: "it left again" });
+    return peer;
+  }
+
+  async delegateMembership(member: string): Promise<MembershipFile> {
+    const { root } = this.#options;
+    if (!root) throw new EasynetError("ROOT_KEY_MISSING", { network: "home" });
+    const delegation = Buffer.from(root.sign(Buffer.from(member))).toString("base64");
+    return { network: root.did, networkName: "home", member, delegation, addresses: [] };
+  }
+
+  onEvent(listener: (event: NodeEvent) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  async stop(): Promise<void> {
+    for (const { agent } of this.#agents.values()) await agent.close?.();
+    this.#agents.clear();
+  }
+
+  /** Listeners that are still there, for tests of what must be taken back. */
+  get listenersCount(): number {
+    return this.#listeners.size;
+  }
+
+  #node(): DirectoryNode {
+    const nowMs = this.#clock.nowMs();
+    const record: NodeRecord = {
+      owner: this.did,
+      name: this.name,
+      version: "0.0.0-fake",
+      addresses: [],
+      offers: {},
+      cards: [],
+    };
+    const load = { running: this.#runningCount, queued: 0, slots: 4, cpuRatio: 0, memoryRatio: 0 };
+    return { did: this.did, record, status: "alive", load, lastSeenAtMs: nowMs };
+  }
+
+  #handle(entry: Entry): AgentHandle {
+    const { agent, card } = entry;
+    const others = (): Entry[] => [...this.#agents.values()].filter((other) => other !== entry);
+    const deliver = async (to: Entry, kind: string, payload: unknown): Promise<unknown> => {
+      const handler = to.agent.messageHandler?.(kind);
+      if (!handler) throw new EasynetError("CAPABILITY_UNKNOWN", { agent: to.agent.name, capability: kind });
+      const id = createId(this.#clock.nowMs());
+      const message = { id, kind, from: card.id, payload, receivedAtMs: this.#clock.nowMs() };
+      const request = { capability: kind, input: { args: [], kwargs: {} } };
+      return handler(message, this.#context(request, { taskId: id, signal: new AbortController().signal }));
+    };
+    return {
+      did: entry.did,
+      refresh: async () => this.#changed(),
+      sendMessage: async (to, kind, payload) => {
+        const found = others().find((other) => [other.card.name, other.card.id].includes(to));
+        if (!found) throw new EasynetError("NO_CAPABLE_AGENT", { capability: kind });
+        return deliver(found, kind, payload);
+      },
+      broadcast: async (kind, payload): Promise<BroadcastReport> => {
+        const delivered: string[] = [];
+        const failed: { agent: string; code: string }[] = [];
+        for (const other of others()) {
+          try {
+            await deliver(other, kind, payload);
+            delivered.push(other.card.id);
+          } catch (error) {
+            failed.push({ agent: other.card.id, code: isEasynetError(error) ? error.code : "INTERNAL" });
+          }
+        }
+        return { delivered, failed };
+      },
+      peers: () => others().map((other) => other.card),
+      [Symbol.asyncDispose]: async () => {
+        if (this.#agents.get(agent.name) !== entry) return;
+        this.#agents.delete(agent.name);
+        this.#changed();
+      },
+    };
+  }
+
+  #context(request: CallRequest, run: { readonly taskId: string; readonly signal: AbortSignal }): TaskContext {
+    return {
+      ...run,
+      from: "local",
+      priority: request.priority ?? "normal",
+      deadlineAtMs: this.#clock.nowMs() + (request.timeoutMs ?? 60_000),
+      budget: request.budget ?? {},
+      conversationHistory: request.conversationHistory ?? [],
+      outputSchema: request.outputSchema,
+      logger: silentLogger,
+      clock: this.#clock,
+    };
+  }
+
+  #welcome(peer: FakeNode, link: { readonly address: string; readonly direction: "inbound" | "outbound" }): void {
+    const { did, name } = peer;
+    this.#peers.set(did, { did, name, ...link, connectedAtMs: this.#clock.nowMs(), rttMs: undefined });
+    this.#emit({ type: "peer-joined", did, name });
+  }
+
+  #changed(): void {
+    this.#emit({ type: "node-changed", did: this.did, name: this.name, status: "alive", agents: this.#agents.size });
+  }
+
+  #emit(event: NodeEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+function functionAgent(offered: Capability, run: FakeFunction): Agent {
+  const capabilities = [offered];
+  return {
+    name: offered.name,
+    agentType: "function",
+    description: offered.description,
+    capabilities: () => capabilities,
+    async *execute(task, context) {
+      const { signal } = context;
+      const stopped = Promise.withResolvers<never>();
+      stopped.promise.catch(() => undefined);
+      const stop = (): void => stopped.reject(toEasynetError(signal.reason));
+      if (signal.aborted) stop();
+      signal.addEventListener("abort", stop, { once: true });
+      try {
+        const { args, kwargs } = task.input;
+        const outcome = await Promise.race([run(args, { kwargs, signal }), stopped.promise]);
+        if (isAsyncIterable(outcome)) {
+          for await (const value of outcome) {
+            if (signal.aborted) throw toEasynetError(signal.reason);
+            yield { type: "item", value };
+          }
+        }
+        yield { type: "final", value: isAsyncIterable(outcome) ? undefined : outcome, stop: "end" };
+      } catch (error) {
+        yield errorEvent(isEasynetError(error) ? error : functionFailed(offered.name, error));
+      } finally {
+        signal.removeEventListener("abort", stop);
+      }
+    },
+  };
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+function functionFailed(name: string, thrown: unknown): EasynetError {
+  const [kind, reason] = thrown instanceof Error ? [thrown.name, thrown.message] : ["Error", String(thrown)];
+  return new EasynetError("FUNCTION_FAILED", { capability: name, name: kind, reason });
+}
+
+function errorEvent(error: EasynetError): AgentEvent {
+  return { type: "error", error: error.toJSON() };
+}
+
+function capability(name: string): Capability {
+  return {
+    name,
+    description: "",
+    version: "1.0.0",
+    capabilityType: "computation",
+    typeTags: [],
+    tags: [],
+    examples: [],
+    summary: {},
+    inputFormats: [],
+    outputFormats: [],
+    inputSchema: {},
+    streaming: false,
+    sideEffects: "none",
+    idempotent: true,
+    durability: "volatile",
+  };
+}
