@@ -1,4 +1,3 @@
 export type { Gateway, GatewayOptions } from "./gateway-options.ts";
-export { type ServedNode, serveNode } from "./serve-node.ts";
 export { startGateway } from "./start-gateway.ts";
 export { type ServedNode, serveNode } from "./serve-node.ts";
