@@ -52,6 +52,16 @@ describe("the documents", () => {
     expect(broken).toEqual([]);
   });
 
+  test("give a reason for every dependency, and for none that is gone", async () => {
+    const { default: root } = await import("../package.json", { with: { type: "json" } });
+    const { default: product } = await import("../packages/easynet/package.json", { with: { type: "json" } });
+    const lists = [root.devDependencies, root.optionalDependencies, product.dependencies, product.devDependencies];
+    const text = documents().find(({ path }) => path === "DEPENDENCIES.md")?.text ?? "";
+    const cells = [...text.matchAll(/^\| (`[^|]*`) +\|/gm)].map(([, cell = ""]) => cell);
+    const explained = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name));
+    expect(explained.toSorted()).toEqual(lists.flatMap((list) => Object.keys(list)).toSorted());
+  });
+
   test("name only npm scripts that exist", async () => {
     const { default: root } = await import("../package.json", { with: { type: "json" } });
     const named = documents().flatMap(({ path, text }) =>
