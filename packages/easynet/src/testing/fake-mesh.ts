@@ -156,7 +156,7 @@ export class FakeNetwork {
     if (atMs >= this.#timerAtMs) return;
     this.#timer?.cancel();
     this.#timerAtMs = atMs;
-    this.#timer = this.options.clock.setTimer(atMs - this.options.clock.monotonicMs(), () => {
+    this.#timer = this.options.clock.setTimer(Math.max(0, atMs - this.options.clock.monotonicMs()), () => {
       this.#timerAtMs = Infinity;
       this.#run();
     });
