@@ -11,7 +11,7 @@ const membershipFileSchema = z.strictObject({
   networkName: z.string(),
   member: z.string(),
   delegation: z.base64(),
-  addresses: z.array(z.string()),
+  addresses: z.array(z.string().max(300)).max(64),
 });
 
 const runFileSchema = z.object({

@@ -1,5 +1,27 @@
-export type { EasynetNode, MembershipFile, NodeEvent, NodeStatusReport, PeerReport } from "./types.ts";
-export { parseJson, reviveJson, stringifyJson } from "./json-value.ts";
+export { choosePort } from "./choose-port.ts";
+export {
+  type ConfigKey,
+  type ConfigOrigin,
+  environmentName,
+  homeFolder,
+  loadConfig,
+  type LoadConfigOptions,
+  type LoadedConfig,
+  type NodeConfig,
+} from "./config.ts";
+export { Home, readRunFile, type RunFile } from "./home.ts";
+export { startNode, type StartedNode } from "./lazy-start.ts";
+export type {
+  AgentHandle,
+  BroadcastReport,
+  EasynetNode,
+  MembershipFile,
+  NodeEvent,
+  NodeStatusReport,
+  PeerReport,
+} from "./types.ts";
+export { EASYNET_VERSION } from "./version.ts";
+export { jsonReplacer, parseJson, reviveJson, stringifyJson } from "./json-value.ts";
 export {
   type FunctionDeclaration,
   functionDeclarationSchema,

@@ -60,6 +60,27 @@ export type NodeEvent =
       readonly durationMs: number;
     };
 
+/** An agent that this node offers; disposing takes it back. */
+export interface AgentHandle extends AsyncDisposable {
+  readonly did: Did;
+  /** Publishes the agent's capabilities again after they changed. */
+  refresh(): Promise<void>;
+  /**
+   * Sends a message of `kind` to an agent by name or did and resolves with what its handler returned.
+   * @throws {EasynetError} NO_CAPABLE_AGENT, or whatever ended the delivery
+   */
+  sendMessage(to: string, kind: string, payload: unknown): Promise<unknown>;
+  /** Sends to every agent in reach but itself; one unreachable receiver does not stop the others. */
+  broadcast(kind: string, payload: unknown): Promise<BroadcastReport>;
+  /** Agents in reach, without itself. */
+  peers(): readonly AgentCard[];
+}
+
+export interface BroadcastReport {
+  readonly delivered: readonly string[];
+  readonly failed: readonly { readonly agent: string; readonly code: string }[];
+}
+
 /** A running node as gateway and SDK see it. */
 export interface EasynetNode {
   readonly did: Did;
@@ -72,7 +93,7 @@ export interface EasynetNode {
   cards(): readonly AgentCard[];
   call(request: CallRequest, options?: { readonly signal?: AbortSignal }): AsyncIterable<RoutedEvent>;
   /** Offers an agent to the network; disposing takes it back. Its key is kept under its name in the home folder. */
-  addAgent(agent: Agent): Promise<AsyncDisposable>;
+  addAgent(agent: Agent): Promise<AgentHandle>;
   connect(address: string): Promise<PeerReport>;
   /** A membership of this network for another key; only a node that holds the network's root key can. */
   delegateMembership(member: string): Promise<MembershipFile>;

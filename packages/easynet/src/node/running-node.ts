@@ -1,0 +1,274 @@
+import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
+import type { Did, KeyPair } from "../identity/index.ts";
+import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
+import type { Exchanges } from "../messaging/index.ts";
+import type { Mdns, Mesh } from "../mesh/index.ts";
+import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
+import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
+import type { Directory, DirectoryNode, Offer } from "../state/index.ts";
+import type { Store } from "../storage/index.ts";
+import type { MetricsRegistry } from "../telemetry/index.ts";
+import { createSignedCard } from "./agent-cards.ts";
+import { AgentMessenger } from "./agent-messenger.ts";
+import type { Home } from "./home.ts";
+import { issueMembershipFile, requireRootKey } from "./network.ts";
+import type { AgentHandle, EasynetNode, MembershipFile, NodeEvent, NodeStatusReport, PeerReport } from "./types.ts";
+import { EASYNET_VERSION } from "./version.ts";
+
+/** How often this node tells the others how busy it is. */
+const LOAD_INTERVAL_MS = 500;
+/** Running tasks get this long to end when the node stops. */
+const STOP_GRACE_MS = 3_000;
+
+/** Every part of a node, built and not yet started (start-node.ts does both). */
+export interface NodeParts {
+  readonly name: string;
+  readonly home: Home;
+  /** Held while the node runs, so that no second one uses the same folder. */
+  readonly lock: Disposable;
+  readonly nodeKey: KeyPair;
+  readonly network: { readonly did: Did; readonly name: string };
+  readonly store: Store;
+  readonly mesh: Mesh;
+  readonly exchanges: Exchanges;
+  readonly directory: Directory;
+  readonly host: AgentHost;
+  readonly router: Router;
+  readonly mdns: Mdns | undefined;
+  /** Dials the first members while this node is alone. */
+  readonly bootstrap: Disposable;
+  readonly resources: Resources;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+}
+
+interface OwnAgent {
+  readonly agent: Agent;
+  readonly key: KeyPair;
+  signed: SignedCard;
+}
+
+export class RunningNode implements EasynetNode {
+  readonly did: Did;
+  readonly name: string;
+  readonly home: string;
+  readonly #parts: NodeParts;
+  readonly #startedAtMs: number;
+  readonly #agents = new Map<string, OwnAgent>();
+  readonly #listeners = new Set<(event: NodeEvent) => void>();
+  readonly #messenger: AgentMessenger;
+  readonly #loadTimer: Timer;
+  #publishing: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> | undefined;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+    this.did = parts.nodeKey.did;
+    this.name = parts.name;
+    this.home = parts.home.path;
+    this.#startedAtMs = parts.clock.nowMs();
+    this.#messenger = new AgentMessenger({
+      directory: parts.directory,
+      exchanges: parts.exchanges,
+      self: this.did,
+      clock: parts.clock,
+      host: parts.host,
+    });
+    this.#loadTimer = repeat(parts.clock, LOAD_INTERVAL_MS, () => parts.directory.setLoad(parts.host.load()));
+    parts.mesh.on("peer-joined", (peer) => this.#emit({ type: "peer-joined", did: peer.did, name: peer.name }));
+    parts.mesh.on("peer-left", (peer, reason) =>
+      this.#emit({ type: "peer-left", did: peer.did, name: peer.name, reason }),
+    );
+    parts.directory.on("node-changed", (node) => this.#emit(nodeChanged(node)));
+    parts.directory.on("node-gone", (did, status) =>
+      this.#emit({ type: "node-changed", did, name: this.#nameOf(did), status, agents: 0 }),
+    );
+  }
+
+  /** Runs a task on this node and tells who watches. The way of local calls and of those from other nodes. */
+  async *execute(request: ExecuteRequest): AsyncGenerator<AgentEvent, void, void> {
+    const { taskId, capability, from } = request;
+    const { clock, host } = this.#parts;
+    const startedAtMs = clock.monotonicMs();
+    this.#emit({ type: "task-started", taskId, capability, from });
+    let end: AgentEvent | undefined;
+    try {
+      for await (const event of host.execute(request)) {
+        if (event.type === "final" || event.type === "error") end = event;
+        yield event;
+      }
+    } finally {
+      const code = end?.type === "error" ? end.error.code : undefined;
+      const failed = code === "CANCELLED" ? "canceled" : "failed";
+      this.#emit({
+        type: "task-ended",
+        taskId,
+        capability,
+        outcome: end?.type === "final" ? "completed" : failed,
+        ...(code !== undefined && { code }),
+        durationMs: clock.monotonicMs() - startedAtMs,
+      });
+    }
+  }
+
+  status(): NodeStatusReport {
+    const { mesh, directory, host, resources, network, metrics, mdns } = this.#parts;
+    const load = host.load();
+    const nodes = directory.nodes().filter((node) => node.status === "alive");
+    return {
+      version: EASYNET_VERSION,
+      did: this.did,
+      name: this.name,
+      network: { did: network.did, name: network.name },
+      startedAtMs: this.#startedAtMs,
+      pid: process.pid,
+      addresses: mesh.addresses(),
+      load,
+      resources,
+      counts: {
+        peers: mesh.peers().length,
+        nodes: nodes.length,
+        agents: nodes.reduce((count, node) => count + node.record.cards.length, 0),
+        tasksRunning: load.running,
+      },
+      counters: metrics.counters(),
+      discovery: mdns?.status().interfaces ?? [],
+    };
+  }
+
+  peers(): readonly PeerReport[] {
+    return this.#parts.mesh.peers().map(({ did, name, address, direction, connectedAtMs, rttMs }) => ({
+      did,
+      name,
+      address,
+      direction,
+      connectedAtMs,
+      rttMs,
+    }));
+  }
+
+  offers(filter: { readonly capability?: string; readonly agent?: string } = {}): readonly Offer[] {
+    return this.#parts.directory.find(filter);
+  }
+
+  cards(): readonly AgentCard[] {
+    return [...this.#agents.values()].map(({ signed }) => signed.card);
+  }
+
+  call(request: CallRequest, options: { readonly signal?: AbortSignal } = {}): AsyncIterable<RoutedEvent> {
+    if (this.#stopping) throw new EasynetError("NODE_STOPPING", {});
+    return this.#parts.router.call(request, options);
+  }
+
+  async addAgent(agent: Agent): Promise<AgentHandle> {
+    if (this.#agents.has(agent.name)) throw new EasynetError("CAPABILITY_EXISTS", { capability: agent.name });
+    const key = this.#parts.home.agentKey(agent.name);
+    const own: OwnAgent = { agent, key, signed: this.#sign(agent, key) };
+    const handle = this.#parts.host.add(agent, { did: key.did });
+    this.#agents.set(agent.name, own);
+    const remove = async (): Promise<void> => {
+      if (this.#agents.get(agent.name) !== own) return;
+      this.#agents.delete(agent.name);
+      await handle[Symbol.asyncDispose]();
+      if (!this.#stopping) await this.publish();
+    };
+    try {
+      await this.publish();
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+    return {
+      did: key.did,
+      refresh: () => {
+        own.signed = this.#sign(agent, key);
+        return this.publish();
+      },
+      sendMessage: (to, kind, payload) => this.#messenger.send({ from: key.did, to, kind, payload }),
+      broadcast: (kind, payload) => this.#messenger.broadcast({ from: key.did, kind, payload }),
+      peers: () => this.#messenger.peersOf(key.did),
+      [Symbol.asyncDispose]: remove,
+    };
+  }
+
+  async connect(address: string): Promise<PeerReport> {
+    const { did } = await this.#parts.mesh.connect(address);
+    const report = this.peers().find((peer) => peer.did === did);
+    if (!report) throw new EasynetError("PEER_UNREACHABLE", { peer: address, reason: "the link closed at once" });
+    return report;
+  }
+
+  delegateMembership(member: string): Promise<MembershipFile> {
+    const { home, network, mesh, clock } = this.#parts;
+    return issueMembershipFile(requireRootKey(home, member), {
+      member,
+      networkName: network.name,
+      addresses: mesh.addresses(),
+      nowMs: clock.nowMs(),
+    });
+  }
+
+  onEvent(listener: (event: NodeEvent) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Publishes this node's record as it is now; calls run one after the other, so the last state wins. */
+  publish(): Promise<void> {
+    const next = this.#publishing.then(() => this.#parts.directory.publish(this.#record()));
+    this.#publishing = next.catch((error: unknown) => {
+      if (!isEasynetError(error)) throw error;
+    });
+    return next;
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const { host, directory, exchanges, bootstrap, mdns, mesh, store, lock, logger } = this.#parts;
+    this.#loadTimer.cancel();
+    await directory.leave();
+    await host.close(STOP_GRACE_MS);
+    exchanges.close();
+    bootstrap[Symbol.dispose]();
+    await mdns?.stop();
+    await directory.stop();
+    await mesh.stop();
+    for (const { agent } of this.#agents.values()) await agent.close?.();
+    await store.close();
+    lock[Symbol.dispose]();
+    logger.info("node stopped", { did: this.did });
+  }
+
+  #sign(agent: Agent, key: KeyPair): SignedCard {
+    return createSignedCard(agent, key, { did: this.did, nowMs: this.#parts.clock.nowMs() });
+  }
+
+  #record(): NodeRecord {
+    return {
+      owner: this.did,
+      name: this.name,
+      version: EASYNET_VERSION,
+      addresses: [...this.#parts.mesh.addresses()],
+      offers: this.#parts.resources,
+      cards: [...this.#agents.values()].map(({ signed }) => signed),
+    };
+  }
+
+  #nameOf(did: Did): string {
+    return this.#parts.directory.nodes().find((node) => node.did === did)?.record.name ?? did;
+  }
+
+  #emit(event: NodeEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+function nodeChanged(node: DirectoryNode): NodeEvent {
+  const { did, record, status } = node;
+  return { type: "node-changed", did, name: record.name, status, agents: record.cards.length };
+}

@@ -1,0 +1,76 @@
+import type { AgentHost, ExecuteRequest } from "../agents/index.ts";
+import { EasynetError, type Metrics, toEasynetError } from "../kernel/index.ts";
+import type { Exchanges, IncomingExchange } from "../messaging/index.ts";
+import type { AgentEvent, ChatMessage } from "../model/index.ts";
+import { z } from "zod";
+
+const extrasSchema = z.object({
+  history: z
+    .array(z.object({ role: z.enum(["system", "user", "agent"]), text: z.string() }))
+    .max(10_000)
+    .optional(),
+  outputSchema: z.record(z.string(), z.unknown()).optional(),
+});
+
+export interface ServeOptions {
+  readonly exchanges: Exchanges;
+  readonly host: AgentHost;
+  readonly execute: (request: ExecuteRequest) => AsyncIterable<AgentEvent>;
+  readonly metrics: Metrics;
+}
+
+/** Answers what other members ask of this node's agents: tasks and messages. */
+export function serveExchanges(options: ServeOptions): void {
+  const { exchanges, host, execute, metrics } = options;
+  exchanges.serve(async (exchange) => {
+    const { envelope } = exchange.request;
+    if (envelope.kind === "task") {
+      for await (const event of execute(toExecuteRequest(exchange))) await exchange.send(event);
+      return;
+    }
+    if (envelope.kind === "message") return deliver(exchange, host);
+    metrics.count("easynet_messages_refused_total", { reason: "unknown-kind" });
+    throw new EasynetError("INVALID_ARGUMENT", { subject: "The message kind", reason: "this node does not know it" });
+  });
+}
+
+async function deliver(exchange: IncomingExchange, host: AgentHost): Promise<void> {
+  const { request } = exchange;
+  try {
+    const value = await host.deliver({
+      agentDid: request.agent ?? "",
+      kind: request.capability,
+      payload: request.input.args[0],
+      from: request.envelope.from,
+    });
+    await exchange.send({ type: "final", value, stop: "end" });
+  } catch (thrown) {
+    await exchange.send({ type: "error", error: toEasynetError(thrown).toJSON() });
+  }
+}
+
+/** @throws {EasynetError} INVALID_ARGUMENT when the extras do not fit */
+function toExecuteRequest(exchange: IncomingExchange): ExecuteRequest {
+  const { envelope, agent, capability, input, extras } = exchange.request;
+  const parsed = extras ? extrasSchema.safeParse(extras) : undefined;
+  if (parsed && !parsed.success) {
+    throw new EasynetError("INVALID_ARGUMENT", {
+      subject: "The task's extras",
+      reason: parsed.error.issues[0]?.message ?? "they do not fit",
+    });
+  }
+  const history: readonly ChatMessage[] = parsed?.data.history ?? [];
+  return {
+    taskId: envelope.id,
+    agentDid: agent,
+    capability,
+    input,
+    from: exchange.from,
+    priority: envelope.priority,
+    deadlineAtMs: envelope.deadlineAtMs,
+    budget: envelope.budget ?? {},
+    history,
+    outputSchema: parsed?.data.outputSchema,
+    signal: exchange.signal,
+  };
+}

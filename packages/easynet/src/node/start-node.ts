@@ -1,0 +1,166 @@
+import { createAgentHost, measureResources } from "../agents/index.ts";
+import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
+import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
+import { createExchanges } from "../messaging/index.ts";
+import {
+  createLibp2pFabric,
+  createMdns,
+  createMesh,
+  type Fabric,
+  type Mdns,
+  type Mesh,
+  networkTag,
+} from "../mesh/index.ts";
+import { createRouter } from "../routing/index.ts";
+import { createDirectory } from "../state/index.ts";
+import { openStore, type Store } from "../storage/index.ts";
+import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
+import { decodeValue, encodeValue } from "../wire/index.ts";
+import { choosePort } from "./choose-port.ts";
+import type { LoadedConfig } from "./config.ts";
+import { keepDialling } from "./bootstrap.ts";
+import { Home } from "./home.ts";
+import { openNetwork } from "./network.ts";
+import { nodeNameFor } from "./node-name.ts";
+import { RunningNode } from "./running-node.ts";
+import { serveExchanges } from "./serve-exchanges.ts";
+
+const META_SPACE = "meta";
+const EPOCH_KEY = "epoch";
+
+/** A node that runs, and what its doors need beside it. */
+export interface StartedNode {
+  readonly node: RunningNode;
+  readonly home: Home;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+}
+
+/**
+ * Starts a node: keys, store, links, directory, in that order; what fails undoes what had started.
+ * @throws {EasynetError} NODE_ALREADY_RUNNING, PORT_IN_USE, STORAGE_FAILED, STORAGE_TOO_NEW, MEMBERSHIP_INVALID
+ */
+export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
+  const config = loaded.value;
+  const home = new Home(config.home);
+  await using cleanup = new AsyncDisposableStack();
+  const lock = cleanup.use(home.lock());
+  const clock = systemClock;
+  const logger = createLogger({ level: config.logLevel, destination: home.logPath });
+  const metrics = createMetrics();
+  const nodeKey = home.nodeKey();
+  const name = config.name ?? nodeNameFor(nodeKey.did);
+  const [store, access, resources] = await Promise.all([
+    openStore({ path: home.storePath, logger, metrics }),
+    openNetwork(home, nodeKey, { clock, networkName: config.networkName }),
+    measureResources({ homePath: home.path }),
+  ]);
+  cleanup.defer(() => store.close());
+  const epoch = await nextEpoch(store);
+  const network = { did: parseDid(access.membership.network), name: access.membership.networkName };
+  const shared = { clock, random: systemRandom, logger, metrics };
+  const fabric = await startableFabric(loaded, nodeKey, shared);
+  const mesh = createMesh({
+    ...shared,
+    fabric,
+    network: network.did,
+    name,
+    epoch,
+    membership: access.delegation,
+    verifyMember: (bytes, member) => verifyMembership(bytes, { network: network.did, member, nowMs: clock.nowMs() }),
+  });
+  const exchanges = createExchanges({ ...shared, mesh });
+  const directory = createDirectory({ ...shared, mesh, keyPair: nodeKey, epoch, store });
+  const host = createAgentHost(shared);
+  await mesh.start();
+  cleanup.defer(() => mesh.stop());
+  const mdns = await startMdns(loaded, { ...shared, mesh, name, network: network.did });
+  if (mdns) cleanup.defer(() => mdns.stop());
+  const router = createRouter({
+    ...shared,
+    self: nodeKey.did,
+    epoch,
+    directory,
+    exchanges,
+    executeLocally: (request) => node.execute(request),
+    localLoad: () => host.load(),
+  });
+  const node = new RunningNode({
+    name,
+    home,
+    lock,
+    nodeKey,
+    network,
+    store,
+    mesh,
+    exchanges,
+    directory,
+    host,
+    router,
+    mdns,
+    bootstrap: keepDialling([...config.bootstrap, ...access.membership.addresses], { ...shared, mesh }),
+    resources,
+    ...shared,
+  });
+  serveExchanges({ exchanges, host, metrics, execute: (request) => node.execute(request) });
+  await directory.start();
+  await node.publish();
+  cleanup.move();
+  logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });
+  return { node, home, logger, metrics };
+}
+
+interface SharedPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+}
+
+async function startableFabric(loaded: LoadedConfig, keyPair: KeyPair, shared: SharedPorts): Promise<Fabric> {
+  const { listenHost } = loaded.value;
+  const port = await choosePort(loaded, "listenPort", listenHost);
+  return createLibp2pFabric({ ...shared, keyPair, listenAddresses: [`${listenHost}:${port}`] });
+}
+
+interface MdnsParts extends SharedPorts {
+  readonly mesh: Mesh;
+  readonly name: string;
+  readonly network: Did;
+}
+
+/** Looks for members nearby. What is heard is a hint to dial; the link decides whether it is a member. */
+async function startMdns(loaded: LoadedConfig, parts: MdnsParts): Promise<Mdns | undefined> {
+  const { mdns: wanted, interfaces } = loaded.value;
+  const { mesh, name, network, clock, random, logger } = parts;
+  const port = portOf(mesh.addresses());
+  if (!wanted || port === undefined) return undefined;
+  const mdns = createMdns({
+    ...(interfaces.length > 0 && { interfaces }),
+    networkTag: networkTag(network),
+    did: mesh.self,
+    name,
+    port,
+    clock,
+    random,
+    logger,
+    onHint: ({ did, addresses }) => mesh.learn(did, addresses),
+  });
+  await mdns.start();
+  return mdns;
+}
+
+/** The TCP port of a multiaddr. */
+function portOf(addresses: readonly string[]): number | undefined {
+  const port = /\/tcp\/(\d+)/.exec(addresses[0] ?? "")?.[1];
+  return port === undefined ? undefined : Number(port);
+}
+
+/** A number that rises with every start of this node: what an earlier life of it signed is older. */
+async function nextEpoch(store: Store): Promise<number> {
+  const stored = store.get(META_SPACE, EPOCH_KEY);
+  const last = stored ? decodeValue(stored) : 0;
+  const epoch = (typeof last === "number" ? last : 0) + 1;
+  await store.commit([{ kind: "put", space: META_SPACE, key: EPOCH_KEY, value: encodeValue(epoch) }]);
+  return epoch;
+}

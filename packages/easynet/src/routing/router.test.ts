@@ -1,0 +1,165 @@
+import { describe, expect, test } from "vitest";
+import { verifies } from "../../../../test/requirements.ts";
+import type { Did } from "../identity/index.ts";
+import { EasynetError, type ErrorCode, noMetrics, seededRandom, silentLogger } from "../kernel/index.ts";
+import type { AgentEvent } from "../model/index.ts";
+import type { Directory, Offer } from "../state/index.ts";
+import { offerOf, VirtualClock } from "../testing/index.ts";
+import { createRouter } from "./router.ts";
+import type { RoutedEvent, Router } from "./types.ts";
+
+verifies("routing:select:score");
+
+type Provider = () => AsyncGenerator<AgentEvent, void, void>;
+
+const answer = (value: unknown): Provider =>
+  async function* () {
+    yield { type: "final", value, stop: "end" };
+  };
+const refuse = (code: ErrorCode): Provider =>
+  async function* () {
+    yield {
+      type: "error",
+      error: new EasynetError(code, { peer: "x", capability: "work", subject: "x", agent: "x" }).toJSON(),
+    };
+  };
+const lose = (before: readonly AgentEvent[] = []): Provider =>
+  async function* () {
+    yield* before;
+    throw new EasynetError("PROVIDER_LOST", { peer: "x", capability: "work" });
+  };
+
+/** A router over scripted providers; what each was asked is counted. */
+function routerOver(providers: Readonly<Record<string, Provider>>, options: { idempotent?: boolean } = {}) {
+  const clock = new VirtualClock();
+  const asked: string[] = [];
+  const offers: Offer[] = Object.keys(providers).map((node) => offerOf({ node, capability: "work", ...options }));
+  const listeners = new Set<() => void>();
+  const directory: Pick<Directory, "find" | "on"> = {
+    find: ({ capability }) => offers.filter((offer) => offer.capability.name === capability),
+    on: (_name, listener) => {
+      const call = (): void => void Reflect.apply(listener, undefined, []);
+      listeners.add(call);
+      return { [Symbol.dispose]: () => void listeners.delete(call) };
+    },
+  };
+  const run = (node: string): AsyncIterable<AgentEvent> => {
+    asked.push(node);
+    return providers[node]!();
+  };
+  const router: Router = createRouter({
+    self: offerOf({ node: "self", capability: "x" }).node.did,
+    epoch: 1,
+    directory: { ...directory, start: fail, stop: fail, publish: fail, leave: fail, setLoad: fail, nodes: () => [] },
+    exchanges: {
+      open: (to: Did) => Object.assign(run(to), { peer: to, answered: false, cancel: () => undefined }),
+      serve: fail,
+      openCount: 0,
+      close: fail,
+    },
+    executeLocally: () => run("self"),
+    localLoad: () => ({ running: 0, queued: 0, slots: 1 }),
+    clock,
+    random: seededRandom(1),
+    logger: silentLogger,
+    metrics: noMetrics,
+  });
+  return { router, clock, asked, offers, announce: () => listeners.forEach((listener) => listener()) };
+}
+
+function fail(): never {
+  throw new Error("not part of this test");
+}
+
+async function collect(events: AsyncIterable<RoutedEvent>): Promise<RoutedEvent[]> {
+  const list: RoutedEvent[] = [];
+  for await (const event of events) list.push(event);
+  return list;
+}
+
+const work = { capability: "work", input: { args: [], kwargs: {} } };
+const endOf = (events: readonly RoutedEvent[]) => events.at(-1);
+const codeOf = (event: RoutedEvent | undefined) => (event?.type === "error" ? event.error.code : event?.type);
+
+describe("routing a call", () => {
+  test("tells who works on it, then passes the answer on", async () => {
+    const { router } = routerOver({ a: answer(3) });
+    const events = await collect(router.call(work));
+    expect(events.map(({ type }) => type)).toEqual(["assigned", "final"]);
+    expect(endOf(events)).toMatchObject({ value: 3 });
+  });
+
+  test("a provider that died before it answered: another one does idempotent work", async () => {
+    const { router, asked } = routerOver({ a: lose(), b: lose(), c: answer("done") });
+    const events = await collect(router.call(work));
+    expect(endOf(events)).toMatchObject({ type: "final", value: "done" });
+    expect(new Set(asked).size).toBe(asked.length);
+    expect(events.filter(({ type }) => type === "retried")).toHaveLength(asked.length - 1);
+  });
+
+  test("work with effects is not repeated, and the caller is told that its outcome is unknown", async () => {
+    const { router, asked } = routerOver({ a: lose(), b: lose() }, { idempotent: false });
+    const events = await collect(router.call(work));
+    expect(codeOf(endOf(events))).toBe("PROVIDER_LOST");
+    expect(asked).toHaveLength(1);
+  });
+
+  test("a stream that broke after its first item is not started again", async () => {
+    const item: AgentEvent = { type: "item", value: 1 };
+    const { router, asked } = routerOver({ a: lose([item]), b: lose([item]) });
+    const events = await collect(router.call(work));
+    expect(asked).toHaveLength(1);
+    expect(codeOf(endOf(events))).toBe("PROVIDER_LOST");
+  });
+
+  test.each(["OVERLOADED", "NODE_STOPPING", "CAPABILITY_UNKNOWN"] as const)(
+    "%s before anything ran: the next one is asked, also for work with effects",
+    async (code) => {
+      const { router } = routerOver({ a: refuse(code), b: answer(1) }, { idempotent: false });
+      expect(endOf(await collect(router.call(work)))).toMatchObject({ type: "final" });
+    },
+  );
+
+  test.each(["FUNCTION_FAILED", "INPUT_INVALID", "DEADLINE_EXCEEDED", "BUDGET_EXCEEDED"] as const)(
+    "%s is the answer: nobody else is asked",
+    async (code) => {
+      const { router, asked } = routerOver({ a: refuse(code), b: refuse(code) });
+      expect(codeOf(endOf(await collect(router.call(work))))).toBe(code);
+      expect(asked).toHaveLength(1);
+    },
+  );
+
+  test("all providers fail: the last failure is the answer, after at most five tries", async () => {
+    const names = ["a", "b", "c", "d", "e", "f", "g"];
+    const { router, asked } = routerOver(Object.fromEntries(names.map((name) => [name, lose()])));
+    expect(codeOf(endOf(await collect(router.call(work))))).toBe("PROVIDER_LOST");
+    expect(asked).toHaveLength(5);
+  });
+
+  test("a node that just started waits for the first provider, a settled one answers at once", async () => {
+    const { router, clock, offers, announce } = routerOver({ a: answer(1) });
+    const [offer] = offers.splice(0);
+    const early = collect(router.call(work));
+    await clock.advanceAsync(100);
+    offers.push(offer!);
+    announce();
+    expect(codeOf(endOf(await early))).toBe("final");
+    offers.length = 0;
+    await clock.advanceAsync(10_000);
+    expect(codeOf(endOf(await collect(router.call(work))))).toBe("NO_CAPABLE_AGENT");
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  test("a call that was cancelled before it started asks nobody", async () => {
+    const { router, asked } = routerOver({ a: answer(1) });
+    const signal = AbortSignal.abort(new EasynetError("CANCELLED", { subject: "work" }));
+    expect(codeOf(endOf(await collect(router.call(work, { signal }))))).toBe("CANCELLED");
+    expect(asked).toHaveLength(0);
+  });
+
+  test("a timeout or depth out of range is refused at once", () => {
+    const { router } = routerOver({});
+    expect(() => router.call({ ...work, timeoutMs: 0 })).toThrow(/timeoutMs/);
+    expect(() => router.call({ ...work, depth: 17 })).toThrow(/depth/);
+  });
+});

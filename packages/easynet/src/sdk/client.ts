@@ -1,0 +1,87 @@
+import { isEasynetError } from "../kernel/index.ts";
+import { Call, type CallOptions } from "./call.ts";
+import type { RoutedEvent } from "../routing/index.ts";
+import type { NodeAccess } from "./node-access.ts";
+import { type NodeOptions, openAccess } from "./open-access.ts";
+
+/**
+ * Calls what the network offers, from any process. It uses the node of this machine, or starts one in this process
+ * when none runs.
+ *
+ * ```ts
+ * const client = new Client();
+ * const sum = await client.execute("add", 1, 2);
+ * ```
+ */
+export class Client implements AsyncDisposable {
+  readonly #options: NodeOptions;
+  #access: Promise<NodeAccess> | undefined;
+
+  constructor(options: NodeOptions = {}) {
+    this.#options = options;
+  }
+
+  /**
+   * Calls a function with positional arguments and resolves with what it returned. Nothing is cached.
+   * @throws {EasynetError} NO_CAPABLE_AGENT, INPUT_INVALID, FUNCTION_FAILED, PROVIDER_LOST, DEADLINE_EXCEEDED, …
+   */
+  async execute<Value = unknown>(capability: string, ...args: readonly unknown[]): Promise<Value> {
+    const { value } = await this.call<Value>(capability, { args }).result();
+    return value;
+  }
+
+  /** The items of a streaming function, as they come; leaving the loop early cancels the call. */
+  stream(capability: string, ...args: readonly unknown[]): AsyncIterable<unknown> {
+    return this.call(capability, { args });
+  }
+
+  /** A call with named arguments, a deadline, a budget, a target …; read its result or its events. */
+  call<Value = unknown>(capability: string, options: CallOptions = {}): Call<Value> {
+    const { args = [], kwargs = {}, signal, ...rest } = options;
+    const controller = new AbortController();
+    if (signal?.aborted) controller.abort(signal.reason);
+    else signal?.addEventListener("abort", () => controller.abort(signal.reason), { once: true });
+    const open = (): Promise<NodeAccess> => this.#open();
+    async function* events(): AsyncGenerator<RoutedEvent, void, void> {
+      const access = await open();
+      yield* access.call({ ...rest, capability, input: { args, kwargs } }, { signal: controller.signal });
+    }
+    return new Call<Value>(capability, events(), controller);
+  }
+
+  /** Reaches the node now instead of at the first call. @throws {EasynetError} as {@link Client.execute} */
+  async connect(): Promise<{ readonly did: string; readonly name: string; readonly embedded: boolean }> {
+    const { did, name, embedded } = await this.#open();
+    return { did, name, embedded };
+  }
+
+  async close(): Promise<void> {
+    const access = this.#access;
+    this.#access = undefined;
+    try {
+      await (await access)?.close();
+    } catch (error) {
+      if (!isEasynetError(error)) throw error;
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #open(): Promise<NodeAccess> {
+    this.#access ??= openAccess(this.#options).then(
+      (access) => {
+        access.onClosed(() => {
+          this.#access = undefined;
+        });
+        return access;
+      },
+      (error: unknown) => {
+        this.#access = undefined;
+        throw error;
+      },
+    );
+    return this.#access;
+  }
+}

@@ -1,0 +1,149 @@
+import {
+  type FunctionAgent,
+  functionAgent,
+  type FunctionOptions,
+  type MessageHandler,
+  type SharedFunction,
+  type WorkerFunction,
+} from "../agents/index.ts";
+import { backoffMs, EasynetError, isEasynetError, systemRandom } from "../kernel/index.ts";
+import type { NodeAccess, OfferedAgent } from "./node-access.ts";
+import { type NodeOptions, openAccess } from "./open-access.ts";
+
+export interface ComputeNodeOptions extends NodeOptions {
+  /** Name of the agent under which the functions are offered. @default "functions-" and the process id */
+  readonly agent?: string;
+  readonly description?: string;
+}
+
+/** What `serve` came to. */
+export interface Serving {
+  readonly did: string;
+  /** Name of the node that offers the functions. */
+  readonly name: string;
+  /** True when the node runs in this process. */
+  readonly embedded: boolean;
+  readonly functions: readonly string[];
+}
+
+const RECONNECT = { baseMs: 100, capMs: 5_000 };
+
+/**
+ * Shares functions with every machine of the network.
+ *
+ * ```ts
+ * const node = new ComputeNode();
+ * node.register("add", (a: number, b: number) => a + b);
+ * await node.serve();
+ * ```
+ */
+export class ComputeNode implements AsyncDisposable {
+  readonly #options: ComputeNodeOptions;
+  readonly #agent: FunctionAgent;
+  #access: NodeAccess | undefined;
+  #offered: OfferedAgent | undefined;
+  #stopped = false;
+  #refreshing: Promise<void> = Promise.resolve();
+
+  constructor(options: ComputeNodeOptions = {}) {
+    this.#options = options;
+    this.#agent = functionAgent({
+      name: options.agent ?? `functions-${process.pid}`,
+      description: options.description ?? "Functions of a program",
+    });
+  }
+
+  /**
+   * Offers a function; may be called before and after `serve`. CPU-bound work goes into worker threads when given as
+   * `{ module, export }`. @throws {EasynetError} CAPABILITY_EXISTS, INVALID_ARGUMENT
+   */
+  register(name: string, shared: SharedFunction | WorkerFunction, options: FunctionOptions = {}): this {
+    this.#agent.register(name, shared, options);
+    this.#changed();
+    return this;
+  }
+
+  /** Takes a function back; calls that run go on. @throws {EasynetError} CAPABILITY_UNKNOWN */
+  unregister(name: string): void {
+    this.#agent.unregister(name);
+    this.#changed();
+  }
+
+  /** Handles messages of one kind from other agents; what it returns travels back to the sender. */
+  registerHandler(kind: string, handler: MessageHandler): void {
+    this.#agent.registerHandler(kind, handler);
+  }
+
+  /**
+   * Joins the network and offers the functions; resolves when they can be called. Uses the node that runs on this
+   * machine, or starts one in this process. @throws {EasynetError} PORT_IN_USE, MEMBERSHIP_INVALID, CONFIG_INVALID
+   */
+  async serve(): Promise<Serving> {
+    if (this.#stopped) throw new EasynetError("NODE_STOPPING", {});
+    const access = await this.#connect();
+    const { did, name, embedded } = access;
+    return { did, name, embedded, functions: this.#agent.capabilities().map((capability) => capability.name) };
+  }
+
+  /** Takes the functions back and leaves; running calls get a moment to end. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const access = this.#access;
+    this.#access = undefined;
+    await ignoringLoss(async () => this.#offered?.[Symbol.asyncDispose]());
+    await access?.close();
+    await this.#agent.close?.();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #connect(): Promise<NodeAccess> {
+    if (this.#access) return this.#access;
+    const access = await openAccess(this.#options);
+    this.#offered = await access.offer(this.#agent);
+    this.#access = access;
+    access.onClosed(() => this.#lost(access));
+    return access;
+  }
+
+  /** The node of this machine went away without us: find the next one, or become it. */
+  #lost(access: NodeAccess): void {
+    if (this.#stopped || this.#access !== access) return;
+    this.#access = undefined;
+    this.#offered = undefined;
+    if (access.embedded) return;
+    void this.#reconnect();
+  }
+
+  async #reconnect(): Promise<void> {
+    for (let attempt = 0; !this.#stopped; attempt++) {
+      try {
+        await this.#connect();
+        return;
+      } catch {
+        // The port may still be closing or another process may be taking over: the next try tells.
+        await new Promise<void>((resolve) => {
+          setTimeout(resolve, 50 + backoffMs(attempt, RECONNECT, systemRandom));
+        });
+      }
+    }
+  }
+
+  /** Publishes once for all registrations of the same moment. */
+  #changed(): void {
+    if (!this.#offered) return;
+    const offered = this.#offered;
+    this.#refreshing = this.#refreshing.then(() => ignoringLoss(() => offered.refresh()));
+  }
+}
+
+/** A node that is gone has taken everything back already. */
+async function ignoringLoss(work: () => Promise<void> | Promise<undefined>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isEasynetError(error)) throw error;
+  }
+}

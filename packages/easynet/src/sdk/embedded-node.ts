@@ -1,0 +1,22 @@
+import { type NodeAccess } from "./node-access.ts";
+import { serveNode } from "../gateway/index.ts";
+import type { LoadedConfig } from "../node/index.ts";
+
+/** Runs a node in this process, with its local API open for other processes of this machine. */
+export async function embedNode(config: LoadedConfig): Promise<NodeAccess> {
+  const served = await serveNode(config);
+  const { node } = served;
+  const listeners: ((reason: string) => void)[] = [];
+  void served.stopped.then(() => {
+    for (const listener of listeners) listener("the node was stopped");
+  });
+  return {
+    did: node.did,
+    name: node.name,
+    embedded: true,
+    call: (request, options) => node.call(request, options),
+    offer: (agent) => node.addAgent(agent),
+    onClosed: (listener) => void listeners.push(listener),
+    close: () => served.stop(),
+  };
+}

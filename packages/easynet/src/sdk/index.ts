@@ -1,0 +1,4 @@
+export { Call, type CallOptions, type CallResult } from "./call.ts";
+export { Client } from "./client.ts";
+export { ComputeNode, type ComputeNodeOptions, type Serving } from "./compute-node.ts";
+export type { NodeOptions } from "./open-access.ts";

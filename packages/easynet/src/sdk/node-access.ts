@@ -1,0 +1,24 @@
+import type { Agent } from "../agents/index.ts";
+import type { CallRequest, RoutedEvent } from "../routing/index.ts";
+
+/**
+ * How this process reaches the network: through a node that it runs itself, or through the node that already runs on
+ * this machine. Both look the same from here on.
+ */
+export interface NodeAccess {
+  readonly did: string;
+  readonly name: string;
+  /** True when the node runs in this process. */
+  readonly embedded: boolean;
+  call(request: CallRequest, options?: { readonly signal?: AbortSignal }): AsyncIterable<RoutedEvent>;
+  /** Offers an agent until it is disposed or the access closes. */
+  offer(agent: Agent): Promise<OfferedAgent>;
+  /** Called once when the node is gone: closed by us, stopped, or lost. */
+  onClosed(listener: (reason: string) => void): void;
+  close(): Promise<void>;
+}
+
+export interface OfferedAgent extends AsyncDisposable {
+  /** Publishes the capabilities again after they changed. */
+  refresh(): Promise<void>;
+}

@@ -1,0 +1,50 @@
+import type { Did } from "../identity/index.ts";
+import type { Capability } from "../model/index.ts";
+import type { Offer } from "../state/index.ts";
+
+export interface OfferSketch {
+  readonly node: string;
+  readonly capability: string;
+  readonly idempotent?: boolean;
+  readonly agent?: string;
+}
+
+/** An offer as a directory lists it, for tests of those who choose among offers; its names are not real keys. */
+export function offerOf(sketch: OfferSketch): Offer {
+  const capability: Capability = {
+    name: sketch.capability,
+    description: "",
+    version: "1.0.0",
+    capabilityType: "computation",
+    typeTags: [],
+    tags: [],
+    examples: [],
+    summary: {},
+    inputFormats: [],
+    outputFormats: [],
+    inputSchema: {},
+    streaming: false,
+    sideEffects: "none",
+    idempotent: sketch.idempotent ?? true,
+    durability: "volatile",
+  };
+  const card = {
+    id: `${sketch.node}#${sketch.agent ?? "agent"}`,
+    node: sketch.node,
+    name: sketch.agent ?? "agent",
+    description: "",
+    version: "1.0.0",
+    agentType: "function",
+    capabilities: [capability],
+    metadata: {},
+    updatedAtMs: 0,
+  };
+  const record = { owner: sketch.node, name: sketch.node, version: "0", addresses: [], offers: {}, cards: [] };
+  const did = asDid(sketch.node);
+  return { node: { did, record, status: "alive", load: undefined, lastSeenAtMs: 0 }, card, capability };
+}
+
+function asDid(text: string): Did;
+function asDid(text: string): string {
+  return text;
+}
