@@ -41,7 +41,7 @@ const TASKS = {
   build: (node) => build(node),
   bench: (node, args) => runOne(node, { folder: "bench", ending: ".bench.ts", args }),
   suites: (node, args) => runEach(node, { folder: "suites", ending: ".suite.ts", args }),
-  slow: (node, args) => runEach(node, { folder: "test/slow", ending: ".ts", args }),
+  slow: (node, args) => run(node, [CONDITION, join(ROOT, "test", "slow", "run.ts"), ...args]),
   e2e: (node, args) => withBuild(node, () => run(node, vitest(["run", "--config", "vitest.e2e.config.ts", ...args]))),
 };
 

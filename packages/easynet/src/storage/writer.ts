@@ -54,8 +54,12 @@ export class Writer {
   }
 
   /** Starts the thread and waits until it has opened the file. @throws {EasynetError} STORAGE_* */
-  static async start(data: WriterData, ports: WriterPorts): Promise<{ writer: Writer; checked: boolean }> {
-    const worker = new Worker(WORKER_URL, { workerData: data, execArgv: [], name: "easynet-store" });
+  static async start(
+    data: WriterData,
+    ports: WriterPorts,
+    workerUrl: URL = WORKER_URL,
+  ): Promise<{ readonly writer: Writer; readonly checked: boolean }> {
+    const worker = new Worker(workerUrl, { workerData: data, execArgv: [], name: "easynet-store" });
     const first = await firstMessage(worker);
     if (first.kind === "refused") throw toStoreError(first.failure, data.path);
     return { writer: new Writer(data, worker, ports), checked: first.kind === "ready" && first.checked };

@@ -1,0 +1,92 @@
+/**
+ * Power cuts by a shim that drops every write since the last fsync: with the synchronisation that we ship nothing
+ * acknowledged is lost. In every fourth trial it is weakened to NORMAL, where commits must be lost: that shows that the
+ * test can see a loss.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { seededRandom } from "../../packages/easynet/src/kernel/index.ts";
+import type { SlowOptions, SlowOutcome, SlowPlan } from "./support/slow-item.ts";
+import { crashOnce, inspectAfterCrash } from "./support/store-crash.ts";
+import type { Acknowledged } from "./support/store-load.ts";
+
+export const plan: SlowPlan = { cases: 20, batchCases: 4 };
+
+const SOURCE = fileURLToPath(new URL("./support/powercut.c", import.meta.url));
+const PLANTED_EVERY = 4;
+/** Long enough for the log to be folded into the file and begun anew, which is when the order of syncs matters most. */
+const DELAY_MS_MIN = 100;
+const DELAY_MS_MAX = 1500;
+
+export async function run({ cases, seed, onProgress }: SlowOptions): Promise<SlowOutcome> {
+  const folder = mkdtempSync(join(tmpdir(), "easynet-powercut-"));
+  const random = seededRandom(seed);
+  const failures: string[] = [];
+  const figures = { trials: 0, acknowledged: 0, lost: 0, plantedTrials: 0, plantedAcknowledged: 0, plantedLost: 0 };
+  try {
+    const shim = compile(folder);
+    if (shim.skipped !== undefined) return { cases: 0, failures, skipped: shim.skipped };
+    for (let trial = 0; trial < cases; trial += 1) {
+      const planted = trial % PLANTED_EVERY === PLANTED_EVERY - 1;
+      const delayMs = DELAY_MS_MIN + random.next() * (DELAY_MS_MAX - DELAY_MS_MIN);
+      const { acknowledged, missing, faults } = await cut({ folder, shim: shim.path, trial, delayMs, planted });
+      failures.push(...faults.map((fault) => `trial ${trial} (seed ${seed}): ${fault}`));
+      figures[planted ? "plantedTrials" : "trials"] += 1;
+      figures[planted ? "plantedAcknowledged" : "acknowledged"] += acknowledged;
+      figures[planted ? "plantedLost" : "lost"] += missing;
+      if (missing > 0 && !planted) failures.push(`trial ${trial} (seed ${seed}): ${missing} commits are lost`);
+      onProgress(trial + 1);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  if (figures.plantedTrials > 0 && figures.plantedLost === 0) failures.push("the planted fault was not seen");
+  return { cases, failures, figures };
+}
+
+interface Cut {
+  readonly folder: string;
+  readonly shim: string;
+  readonly trial: number;
+  readonly delayMs: number;
+  readonly planted: boolean;
+}
+
+async function cut({ folder, shim, trial, delayMs, planted }: Cut) {
+  const live = join(folder, String(trial));
+  const durable = `${live}.durable`;
+  mkdirSync(live);
+  mkdirSync(durable);
+  const pending: Acknowledged = new Map();
+  const acknowledged = await crashOnce(
+    {
+      path: join(live, "node.db"),
+      round: trial,
+      delayMs,
+      from: "first-ack",
+      faults: planted ? ["normal"] : [],
+      env: { LD_PRELOAD: shim, POWERCUT_DIR: live },
+    },
+    pending,
+  );
+  const findings = await inspectAfterCrash(join(durable, "node.db"), pending);
+  rmSync(live, { recursive: true });
+  rmSync(durable, { recursive: true });
+  return { acknowledged, ...findings };
+}
+
+function compile(
+  folder: string,
+): { readonly path: string; readonly skipped?: undefined } | { readonly skipped: string } {
+  if (process.platform !== "linux") return { skipped: "the shim is for Linux" };
+  const path = join(folder, "powercut.so");
+  const { error, status, stderr } = spawnSync("gcc", ["-O1", "-shared", "-fPIC", "-o", path, SOURCE, "-ldl"], {
+    encoding: "utf8",
+  });
+  if (error) return { skipped: `gcc could not be started: ${error.message}` };
+  if (status !== 0) throw new Error(`the shim does not compile: ${stderr}`);
+  return { path };
+}

@@ -1,0 +1,27 @@
+/**
+ * Commits without end until it is killed: `store-child.ts PATH ROUND [normal] [early]`. Prints `round/caller index` once
+ * a commit is acknowledged. `normal` weakens the synchronisation and `early` prints before the commit resolved: both
+ * are planted faults that the tests must catch.
+ */
+import { writeSync } from "node:fs";
+import { openStoreWith } from "../../../packages/easynet/src/storage/sqlite-store.ts";
+import { CALLER_COUNT, writesOf } from "./store-load.ts";
+
+const [path = "", round = "0", ...faults] = process.argv.slice(2);
+const early = faults.includes("early");
+const store = await openStoreWith({ path }, { synchronous: faults.includes("normal") ? "NORMAL" : "FULL" });
+
+/** Synchronous: once it returns, the kernel has the line, and the parent reads it even when we are dead. */
+function acknowledge(caller: number, index: number): void {
+  writeSync(1, `${round}/${caller} ${index}\n`);
+}
+
+async function call(caller: number): Promise<void> {
+  for (let index = 0; ; index += 1) {
+    if (early) acknowledge(caller, index);
+    await store.commit(writesOf(Number(round), caller, index));
+    if (!early) acknowledge(caller, index);
+  }
+}
+
+await Promise.all(Array.from({ length: CALLER_COUNT }, async (_, caller) => call(caller)));
