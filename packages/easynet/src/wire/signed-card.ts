@@ -32,9 +32,9 @@ export function signCard(card: AgentCard, keyPair: KeyPair): SignedCard {
   }
   const parsed = agentCardSchema.safeParse(card);
   if (!parsed.success) return refuse(keyPair.did, describeIssues(parsed.error));
-  const payload = signedBytes(parsed.data, keyPair.did);
-  // Back from the A2A form: optional fields that are `undefined` here must be absent there, because JSON has no such value.
-  return { card: cardFromA2a(cardToA2a(parsed.data)), signature: { ...signDetached(keyPair, payload) } };
+  // Through the A2A form and back: an optional field that is `undefined` here must be absent in what travels.
+  const own = cardFromA2a(cardToA2a(parsed.data));
+  return { card: own, signature: { ...signDetached(keyPair, signedBytes(own, keyPair.did)) } };
 }
 
 export interface VerifyCardOptions {
