@@ -1,28 +1,29 @@
 import { defineConfig } from "vitest/config";
 
-const conditions = ["easynet-source", "node", "import", "default"];
+/** The sources of the package, not its build. */
+const ssr = { resolve: { conditions: ["easynet-source", "node", "import", "default"] } };
+
+/**
+ * Files of a project share the process of their worker: isolation costs ten times more than the tests do, and state that
+ * leaks from one file to the next is a bug to find.
+ */
+const isolate = false;
 
 export default defineConfig({
-  ssr: { resolve: { conditions } },
+  ssr,
   test: {
-    reporters: process.env["CI"] ? ["default"] : ["default"],
     projects: [
       {
-        ssr: { resolve: { conditions } },
-        test: { name: "unit", isolate: false, include: ["packages/easynet/src/**/*.test.ts", "test/*.test.ts"] },
+        ssr,
+        test: { name: "unit", isolate, include: ["packages/easynet/src/**/*.test.ts", "test/*.test.ts"] },
       },
       {
-        ssr: { resolve: { conditions } },
-        test: {
-          name: "simulation",
-          isolate: false,
-          include: ["test/simulation/**/*.sim.test.ts"],
-          testTimeout: 60_000,
-        },
+        ssr,
+        test: { name: "simulation", isolate, include: ["test/simulation/**/*.sim.test.ts"], testTimeout: 60_000 },
       },
       {
-        ssr: { resolve: { conditions } },
-        test: { name: "integration", isolate: false, include: ["test/integration/**/*.test.ts"], testTimeout: 30_000 },
+        ssr,
+        test: { name: "integration", isolate, include: ["test/integration/**/*.test.ts"], testTimeout: 30_000 },
       },
     ],
   },

@@ -62,6 +62,15 @@ describe("the documents", () => {
     expect(explained.toSorted()).toEqual(lists.flatMap((list) => Object.keys(list)).toSorted());
   });
 
+  test("and the sources name no folder of anybody's machine", () => {
+    const kinds = [".ts", ".md", ".mjs", ".json", ".yaml", ".yml", ".py", ".sh"];
+    const files = kinds.flatMap((kind) => readFiles(".", kind)).filter(({ path }) => path !== "test/docs.test.ts");
+    const found = files.filter(({ text }) =>
+      /(?<![\w.~}/])\/(?:root|home|Users|work|mnt)\/(?!me\/)[A-Za-z]/.test(text),
+    );
+    expect(found.map(({ path }) => path)).toEqual([]);
+  });
+
   test("name only npm scripts that exist", async () => {
     const { default: root } = await import("../package.json", { with: { type: "json" } });
     const named = documents().flatMap(({ path, text }) =>
