@@ -2,8 +2,14 @@ import { type Clock, EasynetError, systemClock } from "../kernel/index.ts";
 import type { AgentEvent, Capability } from "../model/index.ts";
 import { ARGS_KEY, type CapabilityChecker, checkerOf } from "./capability-checker.ts";
 import { FunctionCall } from "./function-call.ts";
-import { describeFunction, type FunctionOptions, type SharedFunction } from "./function-options.ts";
+import {
+  describeFunction,
+  type FunctionOptions,
+  type SharedFunction,
+  type WorkerFunction,
+} from "./function-options.ts";
 import type { Agent, BoundInput, MessageHandler, Task, TaskContext } from "./types.ts";
+import { WorkerPool, workerTarget } from "./worker-pool.ts";
 
 /** Capabilities of one agent: the limit of its card (model/agent-card.ts). */
 const CAPABILITIES_COUNT_MAX = 1000;
@@ -16,6 +22,8 @@ export interface FunctionAgentOptions {
   readonly version?: string;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
+  /** Worker threads at most. @default the cores that this process may use */
+  readonly threads?: number;
 }
 
 interface Entry {
@@ -33,6 +41,7 @@ export class FunctionAgent implements Agent {
   readonly version: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly #clock: Clock;
+  readonly #workers: WorkerPool;
   readonly #entries = new Map<string, Entry>();
   readonly #handlers = new Map<string, MessageHandler>();
   #capabilities: readonly Capability[] = [];
@@ -43,13 +52,15 @@ export class FunctionAgent implements Agent {
     this.version = options.version ?? "1.0.0";
     this.metadata = options.metadata ?? {};
     this.#clock = options.clock ?? systemClock;
+    this.#workers = new WorkerPool({ threads: options.threads, clock: this.#clock });
   }
 
   /**
-   * Offers a function under a name.
+   * Offers a function under a name. What burns CPU is given as `{ module, export }` and runs in worker threads;
+   * everything else shares the node's own loop.
    * @throws {EasynetError} CAPABILITY_EXISTS; INVALID_ARGUMENT for a bad name, schema or description
    */
-  register(name: string, shared: SharedFunction, options: FunctionOptions = {}): Capability {
+  register(name: string, shared: SharedFunction | WorkerFunction, options: FunctionOptions = {}): Capability {
     if (this.#entries.has(name)) throw new EasynetError("CAPABILITY_EXISTS", { capability: name });
     if (this.#entries.size >= CAPABILITIES_COUNT_MAX) {
       const reason = `an agent holds at most ${CAPABILITIES_COUNT_MAX} capabilities`;
@@ -59,8 +70,8 @@ export class FunctionAgent implements Agent {
     this.#entries.set(name, {
       capability,
       checker: checkerOf(capability),
-      concurrency: options.concurrency,
-      run: runnerOf(shared, capability.parameters, options.withContext === true),
+      concurrency: options.concurrency ?? (typeof shared === "function" ? undefined : this.#workers.threads),
+      run: this.#runner(shared, capability, options.withContext === true),
     });
     this.#capabilities = [...this.#capabilities, capability];
     return capability;
@@ -116,23 +127,32 @@ export class FunctionAgent implements Agent {
       checkOutput: task.bound ? undefined : (value) => entry?.checker.checkOutput(value),
     });
   }
+
+  /** Ends the worker threads. */
+  close(): Promise<void> {
+    return this.#workers.close();
+  }
+
+  #runner(shared: SharedFunction | WorkerFunction, capability: Capability, withContext: boolean): Entry["run"] {
+    const { name, parameters } = capability;
+    if (typeof shared === "function") {
+      return (bound, context) => {
+        const args = positional(bound, parameters);
+        if (withContext) args.push(context);
+        return Reflect.apply(shared, undefined, args);
+      };
+    }
+    const target = workerTarget(name, shared);
+    return (bound, context) => {
+      const args = positional(bound, parameters);
+      return this.#workers.run({ capability: name, target, args, withContext }, context);
+    };
+  }
 }
 
 /** An agent made of plain functions; see {@link FunctionAgent.register}. */
 export function functionAgent(options: FunctionAgentOptions): FunctionAgent {
   return new FunctionAgent(options);
-}
-
-function runnerOf(
-  shared: SharedFunction,
-  parameters: readonly string[] | undefined,
-  withContext: boolean,
-): (bound: BoundInput, context: TaskContext) => unknown {
-  return (bound, context) => {
-    const args = positional(bound, parameters);
-    if (withContext) args.push(context);
-    return Reflect.apply(shared, undefined, args);
-  };
 }
 
 function positional(bound: BoundInput, parameters: readonly string[] | undefined): unknown[] {
