@@ -91,20 +91,31 @@ export class OutgoingCalls {
 
   async #run(message: CallMessage, call: OpenCall): Promise<void> {
     const number = message.call;
-    let ended = false;
     try {
       for await (const event of this.#options.node.call(requestOf(message), { signal: call.controller.signal })) {
         if (takesCredit(event) && !(await hasRoom(call))) continue;
         // Failed by `failAll` or closed while it waited: its end was sent, or nobody is there.
         if (this.#open.get(number) !== call) return;
-        ended ||= event.type === "final" || event.type === "error";
+        if (event.type === "final" || event.type === "error") {
+          this.#end(number, message, event);
+          return;
+        }
         this.#sendEvent(number, event);
       }
-      if (!ended) throw new EasynetError("INTERNAL", { reason: "the call ended without a result" });
+      throw new EasynetError("INTERNAL", { reason: "the call ended without a result" });
     } catch (error) {
-      if (this.#open.get(number) === call) this.#sendError(number, endOf(error, message.capability));
-    } finally {
-      if (this.#open.get(number) === call) this.#open.delete(number);
+      if (this.#open.get(number) !== call) return;
+      this.#end(number, message, { type: "error", error: tooLargeOf(error, message.capability).toJSON() });
+    }
+  }
+
+  /** Taken out before its end is sent: sending may find the process too slow and end all open calls. */
+  #end(number: number, message: CallMessage, event: RoutedEvent): void {
+    this.#open.delete(number);
+    try {
+      this.#sendEvent(number, event);
+    } catch (error) {
+      this.#sendError(number, tooLargeOf(error, message.capability));
     }
   }
 
@@ -141,7 +152,7 @@ async function hasRoom(call: OpenCall): Promise<boolean> {
 }
 
 /** A message that is too large is, for the caller, a result that is too large. */
-function endOf(thrown: unknown, capability: string): EasynetError {
+function tooLargeOf(thrown: unknown, capability: string): EasynetError {
   if (!isEasynetError(thrown, "FRAME_TOO_LARGE")) return toEasynetError(thrown);
   return new EasynetError("RESULT_TOO_LARGE", { capability, bytesMax: LOCAL_LIMITS.messageBytesMax });
 }
