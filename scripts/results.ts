@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 
-const FOLDER = join(import.meta.dirname, "..", "results");
+const ROOT = join(import.meta.dirname, "..");
+const FOLDER = join(ROOT, "results");
 
 /** What a figure was measured with: everything a reader needs to repeat it, and nothing about whose machine it was. */
 export interface Circumstances {
@@ -31,13 +32,14 @@ export function circumstances(): Circumstances {
 }
 
 /**
- * Merges one result into results/ISSUE.json and returns the line that was stored.
+ * Merges one result into results/ISSUE.json and returns the line that was stored. The circumstances are those of now
+ * unless the result brings its own: a long run takes them at its start.
  * @param issue name of the file without its ending, e.g. "02-first-slice"
  * @param name key of the measurement, e.g. "store-kill"
  */
 export function recordResult(issue: string, name: string, result: object): object {
   const path = join(FOLDER, `${issue}.json`);
-  const line = { ...result, ...circumstances() };
+  const line = { ...circumstances(), ...result };
   const all: Record<string, unknown> = existsSync(path) ? readObject(path) : {};
   mkdirSync(FOLDER, { recursive: true });
   const sorted = Object.entries({ ...all, [name]: line }).sort(([left], [right]) => (left < right ? -1 : 1));
@@ -54,7 +56,7 @@ function readObject(path: string): Record<string, unknown> {
 
 function git(...args: readonly string[]): string {
   try {
-    return execFileSync("git", args, { encoding: "utf8", cwd: FOLDER, stdio: ["ignore", "pipe", "ignore"] }).trim();
+    return execFileSync("git", args, { encoding: "utf8", cwd: ROOT, stdio: ["ignore", "pipe", "ignore"] }).trim();
   } catch {
     // A copy without its history (a packed source) still measures; the figure then says so.
     return "unknown";

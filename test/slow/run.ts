@@ -125,6 +125,7 @@ function progress(name: string, cases: number): (done: number) => void {
 }
 
 async function runItem(name: string, settings: Settings): Promise<object> {
+  const startedWith = circumstances();
   const item = await load(name);
   const plan = { ...(item.plan ?? FUZZ_PLAN), ...(settings.cases !== undefined && { cases: settings.cases }) };
   const state = openState(name, plan, settings);
@@ -137,7 +138,7 @@ async function runItem(name: string, settings: Settings): Promise<object> {
       seed: (state.seed + state.batch * 0x9e3779b1) >>> 0,
       onProgress: (done) => tell(before + done),
     });
-    if (outcome.skipped !== undefined) return { name, skipped: outcome.skipped, ...circumstances() };
+    if (outcome.skipped !== undefined) return { name, skipped: outcome.skipped, ...startedWith };
     if (outcome.cases < 1) throw new Error(`${name} ran no case of its batch`);
     add(state, outcome, performance.now() - startedAtMs);
     if (settings.record) saveState(name, state);
@@ -145,8 +146,8 @@ async function runItem(name: string, settings: Settings): Promise<object> {
   if (process.stderr.isTTY) process.stderr.write("\n");
   const { cases, seed, figures, failureCount, failures } = state;
   const durationS = Math.round(state.durationMs / 1000);
-  const result = { cases, ...figures, failureCount, failures, seed, durationS };
-  if (!settings.record) return { name, ...result, ...circumstances() };
+  const result = { cases, ...figures, failureCount, failures, seed, durationS, ...startedWith };
+  if (!settings.record) return { name, ...result };
   rmSync(join(STATE_FOLDER, `${name}.json`), { force: true });
   return { name, ...recordResult(ISSUE, name, result) };
 }

@@ -11,9 +11,20 @@ const [path = "", round = "0", ...faults] = process.argv.slice(2);
 const early = faults.includes("early");
 const store = await openStoreWith({ path }, { synchronous: faults.includes("normal") ? "NORMAL" : "FULL" });
 
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
 /** Synchronous: once it returns, the kernel has the line, and the parent reads it even when we are dead. */
 function acknowledge(caller: number, index: number): void {
-  writeSync(1, `${round}/${caller} ${index}\n`);
+  let line = Buffer.from(`${round}/${caller} ${index}\n`);
+  while (line.byteLength > 0) {
+    try {
+      line = line.subarray(writeSync(1, line));
+    } catch (error) {
+      if (!(error instanceof Error) || !("code" in error) || error.code !== "EAGAIN") throw error;
+      // The parent reads more slowly than we write: wait for it, without letting anything else run.
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
 }
 
 async function call(caller: number): Promise<void> {

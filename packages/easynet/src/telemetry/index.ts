@@ -1,3 +1,3 @@
 export type { LogDestination } from "./log-file.ts";
 export { createLogger, type LoggerOptions, type LogLevel } from "./logger.ts";
-export { createMetrics, type MetricsRegistry, SERIES_COUNT_MAX } from "./metrics.ts";
+export { createMetrics, type MetricsRegistry } from "./metrics.ts";
