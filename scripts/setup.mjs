@@ -6,7 +6,16 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { constants } from "node:os";
 import { delimiter, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -134,7 +143,10 @@ function findNode() {
   const pinned = PINNED_NODE[platform];
   const path = pinned === undefined ? undefined : join(MODULES, ...pinned.split("/"));
   // It is started once, because a binary for another libc is there and yet does not run.
-  if (path !== undefined && existsSync(path) && spawnSync(path, ["--version"]).status === 0) return path;
+  if (path !== undefined && existsSync(path) && spawnSync(path, ["--version"]).status === 0) {
+    linkNode(path);
+    return path;
+  }
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > NODE_FLOOR[0] || (major === NODE_FLOOR[0] && minor >= NODE_FLOOR[1])) return process.execPath;
   console.error(
@@ -142,6 +154,16 @@ function findNode() {
       `and this one is ${process.versions.node}. Install a newer Node and repeat.`,
   );
   return undefined;
+}
+
+/** npm 10 links no command for the pinned Node, as newer ones do; `npx node` and `npm run fix` rely on it. */
+function linkNode(path) {
+  const folder = join(MODULES, ".bin");
+  const link = join(folder, process.platform === "win32" ? "node.cmd" : "node");
+  if (existsSync(link)) return;
+  mkdirSync(folder, { recursive: true });
+  if (process.platform === "win32") writeFileSync(link, `@"${path}" %*\r\n`);
+  else symlinkSync(relative(folder, path), link);
 }
 
 // ---- Building -----------------------------------------------------------------------------------------------------
