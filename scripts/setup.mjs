@@ -162,6 +162,7 @@ function linkNode(path) {
   const link = join(folder, process.platform === "win32" ? "node.cmd" : "node");
   if (existsSync(link)) return;
   mkdirSync(folder, { recursive: true });
+  rmSync(link, { force: true });
   if (process.platform === "win32") writeFileSync(link, `@"${path}" %*\r\n`);
   else symlinkSync(relative(folder, path), link);
 }
