@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { LAYERS, PURE_FOLDERS } from "../scripts/layers.ts";
 import { readFiles, ROOT, type SourceFile } from "./source-files.ts";
 
 const DOCS = ["docs", "packages/easynet", "examples", "bench", "suites", "test"];
@@ -50,6 +51,30 @@ describe("the documents", () => {
         .map((target) => `${document.path} -> ${target}`),
     );
     expect(broken).toEqual([]);
+  });
+
+  test("name in code style only files and folders of the repository that exist", () => {
+    const broken = documents().flatMap(({ path, text }) =>
+      [
+        ...text
+          .replace(/^```[\s\S]*?^```$/gm, "")
+          .matchAll(/`((?:packages|test|scripts|docs|bench|suites|\.ci)\/[\w./-]*)`/g),
+      ]
+        .map(([, target = ""]) => target)
+        .filter((target) => !existsSync(join(ROOT, target)))
+        .map((target) => `${path} -> ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test("draw the same layers as scripts/layers.ts", () => {
+    const text = documents().find(({ path }) => path === "docs/architecture.md")?.text ?? "";
+    const rows = [...text.matchAll(/^\| (\d+) +\| `(\w+)\/` +\|[^|]*\| *(yes)? *(?:cores)? *\|$/gm)];
+    const drawn = rows.map(([, row, folder, pure]) => `${row} ${folder}${pure === undefined ? "" : " pure"}`);
+    const built = LAYERS.flatMap((row, index) =>
+      row.map((folder) => `${index} ${folder}${PURE_FOLDERS.includes(folder) ? " pure" : ""}`),
+    );
+    expect(drawn).toEqual(built);
   });
 
   test("give a reason for every dependency, and for none that is gone", async () => {
