@@ -1,13 +1,6 @@
 export { decodeBase58, encodeBase58 } from "./base58.ts";
-export { CANONICAL_DEPTH_MAX, canonicalJson } from "./canonical-json.ts";
-export {
-  type DetachedJws,
-  didKeyUrl,
-  JWS_PROTECTED_LENGTH_MAX,
-  signDetached,
-  verifyDetached,
-  type VerifyDetachedOptions,
-} from "./jws.ts";
+export { canonicalJson } from "./canonical-json.ts";
+export { type DetachedJws, didKeyUrl, signDetached, verifyDetached, type VerifyDetachedOptions } from "./jws.ts";
 export {
   didFromPublicKey,
   didToPublicKey,
@@ -21,9 +14,6 @@ export {
 export {
   issueMembership,
   type IssueMembershipOptions,
-  MEMBERSHIP_BYTES_MAX,
-  MEMBERSHIP_COMMAND,
-  MEMBERSHIP_SKEW_MS,
   verifyMembership,
   type VerifyMembershipOptions,
 } from "./membership.ts";

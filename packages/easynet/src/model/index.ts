@@ -1,11 +1,4 @@
-export {
-  A2A_CARD_EXTENSION,
-  A2A_MESH_BINDING,
-  type A2aAgentCard,
-  CARD_LIMITS,
-  cardFromA2a,
-  cardToA2a,
-} from "./a2a-card.ts";
+export { type A2aAgentCard, CARD_LIMITS, cardFromA2a, cardToA2a } from "./a2a-card.ts";
 export { type AgentCard, agentCardSchema, type SignedCard, signedCardSchema } from "./agent-card.ts";
 export {
   type Capability,
@@ -17,7 +10,7 @@ export {
   type Resources,
   resourcesSchema,
 } from "./capability.ts";
-export { describeIssues, printable } from "./describe-issues.ts";
+export { describeIssues } from "./describe-issues.ts";
 export { isJsonObject, jsonProblem, type JsonLimits } from "./json-limits.ts";
 export { type NodeLoad, type NodeRecord, nodeRecordSchema, type NodeStatus } from "./node-record.ts";
 export { PRIORITIES, type Priority, priorityFrom, priorityRank, prioritySchema } from "./priority.ts";

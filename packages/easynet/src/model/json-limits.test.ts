@@ -35,6 +35,7 @@ describe("a value from elsewhere", () => {
     ["bytes", new Uint8Array(1), "JSON does not know"],
     ["a date", new Date(0), "JSON does not know"],
     ["a map", new Map(), "JSON does not know"],
+    ["a list with a named property", Object.assign([1], { a: 1 }), "named properties"],
     ["a key __proto__", JSON.parse('{"__proto__":1}'), "__proto__"],
     ["long text", "x".repeat(999), "1000 characters"],
     ["many values", Array.from({ length: 1000 }, () => 0), "1000 characters"],

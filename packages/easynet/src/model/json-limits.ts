@@ -21,7 +21,10 @@ export function jsonProblem(value: unknown, limits: JsonLimits): string | undefi
     if (typeof item === "number") return Number.isFinite(item) ? undefined : `the number ${item}`;
     if (typeof item !== "object") return `a value of type ${typeof item}`;
     if (depth === limits.depthMax) return `more than ${limits.depthMax} levels`;
-    if (Array.isArray(item)) return first(item, (element) => visit(element, depth + 1));
+    if (Array.isArray(item)) {
+      // A list with named properties cannot come from a decoder, and no text would show them.
+      return first(item, (element) => visit(element, depth + 1)) ?? extraKeys(item);
+    }
     if (!isJsonObject(item)) return "something that JSON does not know";
     return first(Object.keys(item), (key) => {
       length += key.length + 2;
@@ -39,6 +42,10 @@ function first<Item>(items: readonly Item[], problemOf: (item: Item) => string |
     if (problem !== undefined) return problem;
   }
   return undefined;
+}
+
+function extraKeys(list: readonly unknown[]): string | undefined {
+  return Object.keys(list).length === list.length ? undefined : "a list with named properties";
 }
 
 /** A plain object of any realm: what JSON calls an object. */
