@@ -118,3 +118,27 @@ export function importsOf(code: string): readonly string[] {
   ];
   return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map(([, specifier = ""]) => specifier));
 }
+
+/**
+ * Every file that is loaded when `entry` starts, with the shortest way there; dynamic imports and type imports do not
+ * load anything. Bare names (`libp2p`) stand for themselves.
+ */
+export function loadedBy(entry: string, files: readonly SourceFile[]): ReadonlyMap<string, readonly string[]> {
+  const texts = new Map(files.map(({ path, text }) => [path, text]));
+  const ways = new Map<string, readonly string[]>([[entry, [entry]]]);
+  for (const [path, way] of ways) {
+    for (const specifier of staticImportsOf(stripComments(texts.get(path) ?? ""))) {
+      const target = specifier.startsWith(".") ? normalize(join(dirname(path), specifier)) : specifier;
+      if (!ways.has(target)) ways.set(target, [...way, target]);
+    }
+  }
+  return ways;
+}
+
+function staticImportsOf(code: string): readonly string[] {
+  const patterns = [
+    /^\s*(?:import|export)\b(?!\s+type\b)[^;"']*?\bfrom\s*["']([^"']+)["']/gm,
+    /^\s*import\s*["']([^"']+)["']/gm,
+  ];
+  return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map(([, specifier = ""]) => specifier));
+}

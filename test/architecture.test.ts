@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { LAYERS } from "../scripts/layers.ts";
-import { CODE_LINES_MAX, findViolations, importsOf } from "./architecture-rules.ts";
+import { CODE_LINES_MAX, findViolations, importsOf, loadedBy } from "./architecture-rules.ts";
 import { readFiles, ROOT } from "./source-files.ts";
 import { stripComments, stripStrings } from "./strip-source.ts";
 
@@ -27,6 +27,36 @@ describe("the sources", () => {
     const folders = readdirSync(join(ROOT, SOURCE), { withFileTypes: true }).filter((entry) => entry.isDirectory());
     const unknown = folders.map(({ name }) => name).filter((name) => name !== "testing" && !listed.includes(name));
     expect(unknown).toEqual([]);
+  });
+});
+
+describe("the command", () => {
+  /** What takes long to load, or belongs to a running node and not to a command that asks one. */
+  const HEAVY = /^(libp2p|@libp2p\/.*|fastify|piscina|node:sqlite)$|\/src\/(mesh|storage|messaging|state|gateway)\//;
+
+  test("loads no mesh, no store and no server before it knows that it needs them", () => {
+    const entry = `${SOURCE}/cli/main.ts`;
+    const files = readFiles(SOURCE, ".ts");
+    expect(files.map(({ path }) => path)).toContain(entry);
+    const heavy = [...loadedBy(entry, files)].filter(([target]) => HEAVY.test(target));
+    expect(heavy.map(([, way]) => way.join(" > "))).toEqual([]);
+  });
+
+  test("would be found out if it did, by the way it takes", () => {
+    const files = [
+      {
+        path: `${SOURCE}/cli/main.ts`,
+        text: 'import { up } from "./up.ts";\nimport type { Mesh } from "../mesh/index.ts";',
+      },
+      {
+        path: `${SOURCE}/cli/up.ts`,
+        text: 'export { x } from "../node/index.ts";\nawait import("../gateway/index.ts");',
+      },
+      { path: `${SOURCE}/node/index.ts`, text: 'import { libp2p } from "libp2p";' },
+    ];
+    const loaded = loadedBy(`${SOURCE}/cli/main.ts`, files);
+    expect(loaded.get("libp2p")?.length).toBe(4);
+    expect([...loaded.keys()].filter((target) => HEAVY.test(target))).toEqual(["libp2p"]);
   });
 });
 
