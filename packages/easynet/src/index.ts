@@ -1,1 +1,14 @@
-export { EasynetError, isEasynetError } from "./kernel/index.ts";
+export { EasynetError, type ErrorCode, isEasynetError } from "./kernel/index.ts";
+export type { FunctionOptions, TaskContext } from "./agents/index.ts";
+export type { AgentEvent, Budget, Priority } from "./model/index.ts";
+export type { RoutedEvent } from "./routing/index.ts";
+export {
+  Call,
+  type CallOptions,
+  type CallResult,
+  Client,
+  ComputeNode,
+  type ComputeNodeOptions,
+  type NodeOptions,
+  type Serving,
+} from "./sdk/index.ts";

@@ -1,2 +1,3 @@
 export { fakeDid, fakeKeyPair, FakeMesh, FakeNetwork, type FakeNetworkOptions } from "./fake-mesh.ts";
+export { offerOf, type OfferSketch } from "./offers.ts";
 export { VirtualClock } from "./virtual-clock.ts";
