@@ -23,7 +23,10 @@ function documents(): readonly SourceFile[] {
 function snippetsOf({ path, text }: SourceFile): readonly Snippet[] {
   return [...text.matchAll(/^```(?:ts|typescript)\n([\s\S]*?)^```$/gm)].map(({ index, 1: code = "" }) => ({
     place: `${path}:${text.slice(0, index).split("\n").length}`,
-    code,
+    // Documents for contributors may import from the sources, relative to themselves.
+    code: code.replace(/(from ")(\.{1,2}\/[^"]+)(")/g, (_, before: string, target: string) => {
+      return `${before}${join(ROOT, dirname(path), target)}"`;
+    }),
   }));
 }
 
@@ -115,7 +118,12 @@ async function compile(snippets: readonly Snippet[]): Promise<readonly string[]>
   await Promise.all(snippets.map(({ code }, index) => writeFile(join(folder, files[index] ?? ""), code)));
   const config = {
     extends: join(ROOT, "tsconfig.json"),
-    compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+    compilerOptions: {
+      noUnusedLocals: false,
+      noUnusedParameters: false,
+      rewriteRelativeImportExtensions: false,
+      allowImportingTsExtensions: true,
+    },
     include: [],
     files,
   };
