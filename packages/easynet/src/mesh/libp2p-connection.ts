@@ -2,6 +2,7 @@ import type { Connection, Stream } from "@libp2p/interface";
 import type { Did } from "../identity/index.ts";
 import { EasynetError, type Logger } from "../kernel/index.ts";
 import type { FabricConnection, LaneStream } from "./fabric.ts";
+import type { LaneMuxer } from "./lane-muxer.ts";
 import { Libp2pLane } from "./libp2p-lane.ts";
 
 /** Lanes that wait for a handler; one more is refused. */
@@ -13,6 +14,8 @@ export interface Libp2pConnectionOptions {
   readonly remote: Did;
   /** Lane name to protocol; undefined for a lane that this node does not know. */
   readonly protocolOf: (lane: string) => string | undefined;
+  /** Undefined when libp2p's own muxer carries the lanes. */
+  readonly muxer: LaneMuxer | undefined;
   readonly logger: Logger;
 }
 
@@ -23,8 +26,7 @@ export class Libp2pConnection implements FabricConnection {
   readonly direction: "inbound" | "outbound";
   readonly #connection: Connection;
   readonly #options: Libp2pConnectionOptions;
-  readonly #lanes = new Set<Libp2pLane>();
-  #waiting: { readonly lane: string; readonly stream: Libp2pLane }[] = [];
+  #waiting: { readonly lane: string; readonly stream: LaneStream }[] = [];
   #onLane: ((lane: string, stream: LaneStream) => void) | undefined;
   #onClose: ((error?: Error) => void) | undefined;
   #closed = false;
@@ -38,6 +40,10 @@ export class Libp2pConnection implements FabricConnection {
     this.remoteAddress = connection.remoteAddr.toString();
     this.direction = connection.direction;
     connection.addEventListener("close", (event) => this.#finish(event.error));
+    options.muxer?.start({
+      onLane: (lane, stream) => this.#arrive(lane, stream),
+      onBroken: (error) => this.abort(error),
+    });
   }
 
   async openLane(lane: string): Promise<LaneStream> {
@@ -46,7 +52,8 @@ export class Libp2pConnection implements FabricConnection {
       throw new EasynetError("INVALID_ARGUMENT", { subject: `The lane ${lane}`, reason: "there is no such lane" });
     }
     try {
-      return this.#track(await this.#connection.newStream(protocol), lane);
+      if (this.#options.muxer) return this.#options.muxer.open(lane);
+      return new Libp2pLane(await this.#connection.newStream(protocol), lane);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new EasynetError("LINK_CLOSED", { peer: this.remote, reason }, { cause: error });
@@ -81,20 +88,17 @@ export class Libp2pConnection implements FabricConnection {
 
   /** Takes a stream that the other end opened; called synchronously when libp2p hands it over. */
   accept(lane: string, raw: Stream): void {
-    const stream = this.#track(raw, lane);
-    if (this.#onLane) this.#hand(lane, stream);
+    this.#arrive(lane, new Libp2pLane(raw, lane));
+  }
+
+  #arrive(lane: string, stream: LaneStream): void {
+    if (this.#options.protocolOf(lane) === undefined) stream.abort(new Error("there is no such lane"));
+    else if (this.#onLane) this.#hand(lane, stream);
     else if (this.#waiting.length < WAITING_LANES_COUNT_MAX) this.#waiting.push({ lane, stream });
     else stream.abort(new Error("too many lanes wait for a handler"));
   }
 
-  #track(raw: Stream, lane: string): Libp2pLane {
-    const stream = new Libp2pLane(raw, lane);
-    this.#lanes.add(stream);
-    raw.addEventListener("close", () => this.#lanes.delete(stream));
-    return stream;
-  }
-
-  #hand(lane: string, stream: Libp2pLane): void {
+  #hand(lane: string, stream: LaneStream): void {
     try {
       this.#onLane?.(lane, stream);
     } catch (error) {

@@ -8,6 +8,7 @@ import { advertisedAddresses, didFromPeerId, formatAddress, parseAddress } from 
 import { Libp2pConnection } from "./libp2p-connection.ts";
 import { dialError, listenError } from "./libp2p-errors.ts";
 import { LANE_BUFFERED_BYTES_MAX } from "./libp2p-lane.ts";
+import type { LaneMuxerFactory } from "./libp2p-lane-muxer.ts";
 
 const DIAL_TIMEOUT_MS = 4000;
 /** Links of one node; more are refused. */
@@ -20,19 +21,25 @@ const STREAMS_PER_LANE_MAX = 4;
 /** The window of a lane stays below the read buffer, so that a slow reader can never overflow it. */
 const STREAM_WINDOW_BYTES = 1024 * 1024;
 const STREAM_READ_BUFFER_BYTES_MAX = 4 * 1024 * 1024;
-/** Sockets without traffic are closed by libp2p after 2 min; this keeps them. */
+/** yamux measures its round trip with it. */
 const KEEP_ALIVE_INTERVAL_MS = 15_000;
 
 export interface Libp2pFabricOptions {
   readonly keyPair: KeyPair;
   /** `/ip4/0.0.0.0/tcp/7441` or `0.0.0.0:7441`; port 0 = any free one; empty = only dial. */
   readonly listenAddresses: readonly string[];
+  /**
+   * What carries the lanes: ours on the TLS socket, with yamux for peers that do not know it, or yamux alone.
+   * @default "lanes"
+   */
+  readonly muxer?: "lanes" | "yamux";
   /** @default systemClock */
   readonly clock?: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
+const LANE_URGENCY: ReadonlyMap<string, number> = new Map(LANES.map((lane, index) => [lane, index]));
 const PROTOCOLS: ReadonlyMap<string, string> = new Map(LANES.map((lane) => [lane, `/easynet/lane/${lane}/1`]));
 
 /**
@@ -41,24 +48,37 @@ const PROTOCOLS: ReadonlyMap<string, string> = new Map(LANES.map((lane) => [lane
  */
 export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<Fabric> {
   const listen = options.listenAddresses.map((address) => formatAddress(parseAddress(address)));
-  const [{ createLibp2p }, { tcp }, { tls }, { yamux }, { generateKeyPairFromSeed }, { multiaddr }] = await Promise.all(
-    [
+  const [{ createLibp2p }, { tcp }, { yamux }, { generateKeyPairFromSeed }, { peerIdFromString }, { multiaddr }, own] =
+    await Promise.all([
       import("libp2p"),
       import("@libp2p/tcp"),
-      import("@libp2p/tls"),
       import("@libp2p/yamux"),
       import("@libp2p/crypto/keys"),
+      import("@libp2p/peer-id"),
       import("@multiformats/multiaddr"),
-    ],
-  );
+      import("./libp2p-upgrade.ts"),
+    ]);
+  const lanes = new own.LaneMuxerFactory((lane) => LANE_URGENCY.get(lane) ?? LANES.length);
+  const { keyPair, clock = systemClock } = options;
   const node = await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed("Ed25519", options.keyPair.exportSeed()),
     addresses: { listen },
     logger: quietLogger(options.logger),
-    transports: [tcp()],
-    connectionEncrypters: [tls()],
+    // Idle links are the mesh's business, which pings them.
+    transports: [tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 })],
+    connectionEncrypters: [
+      (components) =>
+        new own.SocketTls({
+          keyPair,
+          clock,
+          muxers: () => components.upgrader.getStreamMuxers(),
+          toPeerId: peerIdFromString,
+          socketMuxer: lanes,
+        }),
+    ],
     streamMuxers: [
+      ...(options.muxer === "yamux" ? [] : [() => lanes]),
       yamux({
         keepAliveInterval: KEEP_ALIVE_INTERVAL_MS,
         streamOptions: {
@@ -78,19 +98,20 @@ export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<
     },
     connectionMonitor: { enabled: false },
   });
-  return new Libp2pFabric(options, { node, parse: multiaddr });
+  return new Libp2pFabric(options, { node, parse: multiaddr, lanes });
 }
 
 interface Libp2pParts {
   readonly node: Libp2p;
   readonly parse: (text: string) => Connection["remoteAddr"];
+  readonly lanes: LaneMuxerFactory;
 }
 
 class Libp2pFabric implements Fabric {
   readonly self: Did;
   readonly #options: Libp2pFabricOptions;
   readonly #node: Libp2p;
-  readonly #parse: Libp2pParts["parse"];
+  readonly #parts: Libp2pParts;
   readonly #clock: Clock;
   readonly #connections = new Map<string, Libp2pConnection>();
   #onConnection: ((connection: FabricConnection) => void) | undefined;
@@ -99,7 +120,7 @@ class Libp2pFabric implements Fabric {
     this.self = options.keyPair.did;
     this.#options = options;
     this.#node = parts.node;
-    this.#parse = parts.parse;
+    this.#parts = parts;
     this.#clock = options.clock ?? systemClock;
     this.#node.addEventListener("connection:open", (event) => this.#open(event.detail));
     this.#node.addEventListener("connection:close", (event) => this.#connections.delete(event.detail.id));
@@ -151,7 +172,7 @@ class Libp2pFabric implements Fabric {
     });
     try {
       // `force`: each dial is a connection of its own; which of two is kept is the mesh's decision.
-      const connection = await this.#node.dial(this.#parse(target), { signal: deadline.signal, force: true });
+      const connection = await this.#node.dial(this.#parts.parse(target), { signal: deadline.signal, force: true });
       const known = this.#connections.get(connection.id) ?? this.#open(connection);
       this.#options.metrics.count("easynet_fabric_dials_total", { result: "ok" });
       return known;
@@ -172,6 +193,7 @@ class Libp2pFabric implements Fabric {
       connection,
       remote: didFromPeerId(connection.remotePeer.toString()),
       protocolOf: (lane) => PROTOCOLS.get(lane),
+      muxer: this.#parts.lanes.muxerOf(connection),
       logger: this.#options.logger,
     });
     this.#connections.set(connection.id, opened);
