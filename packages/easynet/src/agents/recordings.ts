@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CANONICAL_DEPTH_MAX, canonicalJson } from "../identity/index.ts";
+import { canonicalJson } from "../identity/index.ts";
 import { EasynetError } from "../kernel/index.ts";
 import type { AgentEvent, TaskInput } from "../model/index.ts";
 import { isEnd } from "./failure.ts";
@@ -7,6 +7,8 @@ import { isEnd } from "./failure.ts";
 /** Recordings of one agent; enough for any test or demo, small enough to hold in memory. */
 const RECORDINGS_COUNT_MAX = 10_000;
 const EVENTS_COUNT_MAX = 100_000;
+/** Levels of arrays and objects in a recorded value; deeper ones (and cycles) are refused. */
+const DEPTH_MAX = 100;
 /** How bytes stand in JSON: `{ "$bytes": "<base64>" }`. */
 const BYTES_KEY = "$bytes";
 
@@ -141,7 +143,7 @@ function invalid(index: number, reason: string): EasynetError {
 function withoutBytes(value: unknown, depth = 0): unknown {
   if (value instanceof Uint8Array) return { [BYTES_KEY]: Buffer.from(value).toString("base64") };
   if (typeof value !== "object" || value === null) return value;
-  if (depth > CANONICAL_DEPTH_MAX) throw unrecordable(`more than ${CANONICAL_DEPTH_MAX} levels`);
+  if (depth > DEPTH_MAX) throw unrecordable(`more than ${DEPTH_MAX} levels`);
   if (Array.isArray(value)) return value.map((item: unknown) => withoutBytes(item ?? null, depth + 1));
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && prototype !== Object.prototype) throw unrecordable("an object of a class");
