@@ -1,5 +1,5 @@
 export { decodeBase58, encodeBase58 } from "./base58.ts";
-export { CANONICAL_DEPTH_MAX, canonicalJson } from "./canonical-json.ts";
+export { canonicalJson } from "./canonical-json.ts";
 export { type DetachedJws, didKeyUrl, signDetached, verifyDetached, type VerifyDetachedOptions } from "./jws.ts";
 export {
   didFromPublicKey,
