@@ -23,7 +23,7 @@ function fieldsOf(event: AgentEvent): readonly unknown[] {
     case "item":
       return [EVENT.item, event.value];
     case "tool":
-      return [EVENT.tool, event.id, event.name, event.status, event.input, event.output];
+      return [EVENT.tool, event.id, event.name, event.status, optional(event.input), optional(event.output)];
     case "ask":
       return [EVENT.ask, event.id, event.question, event.options];
     case "artifact":
@@ -79,6 +79,15 @@ export function decodeEvent(bytes: Uint8Array): AgentEvent {
   }
 }
 
+/** A value that may be absent: a list of none or one. */
+function optional(value: unknown): readonly unknown[] {
+  return value === undefined ? [] : [value];
+}
+
+function first(values: readonly unknown[]): unknown {
+  return values[0];
+}
+
 function toolFrom(values: readonly unknown[]): AgentEvent {
   const [, id, name, status, input, output] = values;
   if (status !== "started" && status !== "completed" && status !== "failed") throw malformed("a tool event's status");
@@ -87,8 +96,8 @@ function toolFrom(values: readonly unknown[]): AgentEvent {
     id: text(id),
     name: text(name),
     status,
-    ...(input !== undefined && { input }),
-    ...(output !== undefined && { output }),
+    ...(Array.isArray(input) && input.length > 0 && { input: first(input) }),
+    ...(Array.isArray(output) && output.length > 0 && { output: first(output) }),
   };
 }
 

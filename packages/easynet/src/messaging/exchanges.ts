@@ -10,9 +10,9 @@ import { decodeValue, FRAME_TYPES } from "../wire/index.ts";
 import { encodeErrorEvent } from "./error-event.ts";
 import { FOR_INPUT, MORE, RESTART } from "./flags.ts";
 import { ServedExchange } from "./incoming.ts";
-import { defaultExchangeLimits, type ExchangeLimits, PART_BYTES, WHOLE_BYTES_MAX } from "./limits.ts";
+import { defaultExchangeLimits, type ExchangeLimits, PART_BYTES } from "./limits.ts";
 import { OutgoingExchange } from "./outgoing.ts";
-import { decodeOpening, encodeOpening, encodePayload, type Opening } from "./request-codec.ts";
+import { decodeOpening, encodeRequest, type Opening } from "./request-codec.ts";
 import { type ExchangePorts, Shared } from "./shared.ts";
 import type { Exchange, ExchangeRequest, Exchanges, IncomingExchange } from "./types.ts";
 
@@ -69,23 +69,18 @@ class MeshExchanges implements Exchanges {
     if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
     const timeoutMs = allowedMs(request, clock);
     refuseStopped(request, options.signal, timeoutMs);
-    const payload = encodePayload(request);
-    if (payload.length > limits.inputBytesMax) {
-      throw new EasynetError("INPUT_TOO_LARGE", { capability: request.capability, bytesMax: limits.inputBytesMax });
-    }
+    const remainingMs = timeoutMs === Infinity ? null : timeoutMs;
+    const { body, payload } = encodeRequest(request, remainingMs, limits.inputBytesMax);
     const link = mesh.peer(to);
     if (!link) throw new EasynetError("PEER_UNREACHABLE", { peer: to, reason: "there is no link to it" });
     const peer = this.#peers.get(to) ?? this.#addPeer(link);
     const lane = this.#shared.laneOf(request);
     if (peer.outgoing.size >= limits.outgoingPerPeerMax) {
-      throw new EasynetError("BACKPRESSURE", { peer: to, bytes: payload.length, lane });
+      throw new EasynetError("BACKPRESSURE", { peer: to, bytes: body.length, lane });
     }
     const correlation = nextCorrelation(peer);
-    const whole = payload.length <= WHOLE_BYTES_MAX;
-    const first = whole ? payload : payload.subarray(0, PART_BYTES);
-    const body = encodeOpening(request, timeoutMs === Infinity ? null : timeoutMs, first);
     const type = FRAME_TYPES["exchange-open"];
-    mesh.send(to, { lane, type, correlation, flags: whole ? 0 : MORE, body });
+    mesh.send(to, { lane, type, correlation, flags: payload ? MORE : 0, body });
     const { signal } = options;
     const onEnd = (ended: OutgoingExchange, outcome: string): void => {
       peer.outgoing.delete(ended.correlation);
@@ -96,7 +91,7 @@ class MeshExchanges implements Exchanges {
     peer.outgoing.set(correlation, exchange);
     this.#openCount++;
     sweep.watch(exchange);
-    if (!whole) exchange.sendRest(payload.subarray(first.length), first.length);
+    if (payload) exchange.sendRest(payload.subarray(PART_BYTES), PART_BYTES);
     return exchange;
   }
 
@@ -128,8 +123,7 @@ class MeshExchanges implements Exchanges {
     }
     let opening: Opening;
     try {
-      // A copy, because decoded byte arrays refer to it.
-      opening = decodeOpening(new Uint8Array(frame.body));
+      opening = decodeOpening(frame.body);
     } catch (error) {
       const reason = isEasynetError(error) ? error.message : String(error);
       this.#refuse(frame, isEasynetError(error) ? error : new EasynetError("FRAME_MALFORMED", { reason }));
@@ -158,7 +152,7 @@ class MeshExchanges implements Exchanges {
     });
     peer.incoming.set(frame.correlation, exchange);
     this.#openCount++;
-    exchange.start(frame.flags);
+    exchange.start();
   }
 
   async #run(exchange: ServedExchange): Promise<void> {

@@ -2,14 +2,14 @@ import type { Did } from "../identity/index.ts";
 import { EasynetError, isEasynetError, toEasynetError } from "../kernel/index.ts";
 import type { MeshFrame } from "../mesh/index.ts";
 import type { AgentEvent } from "../model/index.ts";
-import { encodeValue, FRAME_TYPES, type Lane } from "../wire/index.ts";
+import { decodeValue, encodeValue, FRAME_TYPES, type Lane } from "../wire/index.ts";
 import { encodeErrorEvent } from "./error-event.ts";
 import { encodeEvent } from "./event-codec.ts";
 import { FOR_INPUT, MORE, RESTART } from "./flags.ts";
 import { FRAME_COST_BYTES, WHOLE_BYTES_MAX } from "./limits.ts";
 import { type Route, sendInParts } from "./parts.ts";
 import { ReceiveWindow } from "./receive-window.ts";
-import { decodeRequest, type Opening } from "./request-codec.ts";
+import { type Opening, requestFrom } from "./request-codec.ts";
 import { SendWindow } from "./send-window.ts";
 import type { Shared } from "./shared.ts";
 import type { Expiring } from "./sweep.ts";
@@ -89,13 +89,15 @@ export class ServedExchange implements IncomingExchange, Expiring {
   }
 
   /** Takes the input that the opening carries. */
-  start(flags: number): void {
+  start(): void {
     if (this.#timeoutMs <= 0) {
       this.fail(this.#deadlineError(), "deadline");
       return;
     }
+    const { payload } = this.#options.opening;
     this.#options.shared.sweep.watch(this);
-    this.#take(this.#options.opening.payload, (flags & MORE) !== 0);
+    if (payload instanceof Uint8Array) this.#take(payload, true);
+    else this.#ready(payload);
   }
 
   receiveInput(frame: MeshFrame): void {
@@ -176,7 +178,8 @@ export class ServedExchange implements IncomingExchange, Expiring {
   }
 
   #take(bytes: Uint8Array, more: boolean): void {
-    const { shared, onReady } = this.#options;
+    const { shared } = this.#options;
+    let payload: unknown;
     try {
       const whole = this.#input.receive(bytes, more);
       if (this.#input.unfinishedBytes > shared.limits.inputBytesMax) throw this.#inputTooLarge();
@@ -185,11 +188,22 @@ export class ServedExchange implements IncomingExchange, Expiring {
         this.#setIdle(this.#now() + shared.limits.idleMs);
         return;
       }
-      this.#request = decodeRequest(this.#options.opening, whole, shared.clock.nowMs());
-      this.#input.close();
-      this.#setIdle(Infinity);
+      payload = decodeValue(whole);
     } catch (error) {
-      this.fail(malformedUnlessKnown(error), "misbehaved");
+      this.fail(toEasynetError(error), "misbehaved");
+      return;
+    }
+    this.#input.close();
+    this.#setIdle(Infinity);
+    this.#ready(payload);
+  }
+
+  #ready(payload: unknown): void {
+    const { shared, opening, onReady } = this.#options;
+    try {
+      this.#request = requestFrom(opening, payload, shared.clock.nowMs());
+    } catch (error) {
+      this.fail(toEasynetError(error), "misbehaved");
       return;
     }
     onReady(this);
@@ -315,12 +329,6 @@ export class ServedExchange implements IncomingExchange, Expiring {
     const { inputBytesMax } = this.#options.shared.limits;
     return new EasynetError("INPUT_TOO_LARGE", { capability: this.capability, bytesMax: inputBytesMax });
   }
-}
-
-function malformedUnlessKnown(error: unknown): EasynetError {
-  if (isEasynetError(error)) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new EasynetError("FRAME_MALFORMED", { reason }, { cause: error });
 }
 
 /** The promise itself; a handler that does not wait for it must not end the process when it rejects. */

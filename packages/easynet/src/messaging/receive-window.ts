@@ -34,7 +34,7 @@ export class ReceiveWindow {
   }
 
   /**
-   * Takes one frame's bytes. @returns a copy of the whole value, or undefined while more is to come
+   * Takes one frame's bytes. @returns the bytes of the whole value, perhaps `bytes` itself; undefined while more is to come
    * @throws {EasynetError} FRAME_MALFORMED when the sender overran the window; OVERLOADED when the pool is full
    */
   receive(bytes: Uint8Array, more: boolean): Uint8Array | undefined {
@@ -51,7 +51,7 @@ export class ReceiveWindow {
     this.#finished = this.#unfinished;
     this.#waiting += this.#unfinished;
     this.#unfinished = 0;
-    return single ? new Uint8Array(bytes) : this.#assembly.take();
+    return single ? bytes : this.#assembly.take();
   }
 
   /** A value of `cost` was consumed. */

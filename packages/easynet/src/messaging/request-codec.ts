@@ -1,7 +1,7 @@
 import { EasynetError, toEasynetError } from "../kernel/index.ts";
 import type { TaskInput } from "../model/index.ts";
-import { decodeValue, encodeValue, type Envelope } from "../wire/index.ts";
-import { decodeEnvelope, encodeEnvelope } from "./envelope-bytes.ts";
+import { decodeValue, encodeValue, type Envelope, envelopeFromArray, envelopeToArray } from "../wire/index.ts";
+import { PART_BYTES, WHOLE_BYTES_MAX } from "./limits.ts";
 import type { ExchangeRequest } from "./types.ts";
 
 const NAME_LENGTH_MAX = 120;
@@ -13,40 +13,57 @@ export interface Opening {
   readonly capability: string;
   /** Time left until the deadline when it was sent: clocks of two machines differ, durations hardly. */
   readonly remainingMs: number | undefined;
-  /** The encoded input, or its first part. */
-  readonly payload: Uint8Array;
+  /** The whole input as an array, or the bytes of the first part of a large one. */
+  readonly payload: unknown;
 }
 
-/** @throws {EasynetError} INPUT_INVALID when a value cannot be encoded */
-export function encodePayload(request: ExchangeRequest): Uint8Array {
-  const { args, kwargs } = request.input;
+/** A request as bytes: one body for a small one, or a body and what is left of the input. */
+export interface EncodedRequest {
+  readonly body: Uint8Array;
+  /** The whole encoded input, when it is too large for one frame; its first PART_BYTES are in `body`. */
+  readonly payload: Uint8Array | undefined;
+}
+
+/** @throws {EasynetError} INPUT_INVALID when a value cannot be encoded; INPUT_TOO_LARGE */
+export function encodeRequest(
+  request: ExchangeRequest,
+  remainingMs: number | null,
+  inputBytesMax: number,
+): EncodedRequest {
+  const { envelope, agent = null, capability } = request;
+  const head = [envelopeToArray(envelope), agent, capability, remainingMs];
+  const fields = payloadFields(request);
+  let body: Uint8Array;
   try {
-    return encodeValue(request.extras === undefined ? [args, kwargs] : [args, kwargs, request.extras]);
+    body = encodeValue([...head, fields]);
   } catch (error) {
     const reason = toEasynetError(error).message;
-    throw new EasynetError("INPUT_INVALID", { capability: request.capability, reason }, { cause: error });
+    throw new EasynetError("INPUT_INVALID", { capability, reason }, { cause: error });
   }
+  if (body.length <= WHOLE_BYTES_MAX && body.length <= inputBytesMax) return { body, payload: undefined };
+  const payload = encodeValue(fields);
+  if (payload.length > inputBytesMax)
+    throw new EasynetError("INPUT_TOO_LARGE", { capability, bytesMax: inputBytesMax });
+  return { body: encodeValue([...head, payload.subarray(0, PART_BYTES)]), payload };
 }
 
-export function encodeOpening(request: ExchangeRequest, remainingMs: number | null, payload: Uint8Array): Uint8Array {
-  const { envelope, agent = null, capability } = request;
-  return encodeValue([encodeEnvelope(envelope), agent, capability, remainingMs, payload]);
+function payloadFields({ input, extras }: ExchangeRequest): readonly unknown[] {
+  return extras === undefined ? [input.args, input.kwargs] : [input.args, input.kwargs, extras];
 }
 
-/** @param bytes kept: the result may refer to them. @throws {EasynetError} FRAME_MALFORMED and what the codec throws */
+/** @throws {EasynetError} FRAME_MALFORMED, FRAME_TOO_DEEP */
 export function decodeOpening(bytes: Uint8Array): Opening {
   const fields = decodeValue(bytes);
   if (!Array.isArray(fields)) throw malformed("an opening is not an array");
   const values: readonly unknown[] = fields;
   const [envelope, agent, capability, remainingMs, payload] = values;
-  if (!(envelope instanceof Uint8Array) || !(payload instanceof Uint8Array)) throw malformed("an opening's bytes");
   if (agent !== null && !isName(agent)) throw malformed("an opening's agent");
   if (!isName(capability)) throw malformed("an opening's capability");
   if (remainingMs !== null && (typeof remainingMs !== "number" || !Number.isFinite(remainingMs))) {
     throw malformed("an opening's remaining time");
   }
   return {
-    envelope: decodeEnvelope(envelope),
+    envelope: envelopeFromArray(envelope),
     agent: agent ?? undefined,
     capability,
     remainingMs: remainingMs ?? undefined,
@@ -54,12 +71,14 @@ export function decodeOpening(bytes: Uint8Array): Opening {
   };
 }
 
-/** The request as the provider sees it. @throws {EasynetError} FRAME_MALFORMED and what the codec throws */
-export function decodeRequest(opening: Opening, payload: Uint8Array, nowMs: number): ExchangeRequest {
+/**
+ * The request as the provider sees it. @param payload the decoded input
+ * @throws {EasynetError} FRAME_MALFORMED
+ */
+export function requestFrom(opening: Opening, payload: unknown, nowMs: number): ExchangeRequest {
   const { envelope, agent, capability, remainingMs } = opening;
-  const fields = decodeValue(payload);
-  if (!Array.isArray(fields)) throw malformed("an input is not an array");
-  const values: readonly unknown[] = fields;
+  if (!Array.isArray(payload)) throw malformed("an input is not an array");
+  const values: readonly unknown[] = payload;
   const [args, kwargs, extras] = values;
   if (!Array.isArray(args)) throw malformed("an input's arguments");
   if (!isRecord(kwargs)) throw malformed("an input's named arguments");

@@ -1,1 +1,4 @@
+export type { DirectoryChecks } from "./admission.ts";
+export type { DirectoryTimes } from "./core-types.ts";
+export { createDirectory, type DirectoryOptions } from "./directory.ts";
 export type { Directory, DirectoryEvents, DirectoryNode, FindQuery, Offer } from "./types.ts";

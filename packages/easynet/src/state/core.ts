@@ -1,0 +1,456 @@
+/**
+ * The replicated directory as a pure state machine: a map of owner-signed entries in which only the owner writes, so
+ * that merging is "the larger (epoch, sequence) wins". Changes are pushed by the owner and announced onwards; digests
+ * repair what was missed (Demers et al. 1987, sections 1.3-1.4: rumour mongering backed by anti-entropy). Liveness is
+ * a link, the word of a linked member, or a lease that the owner renews; a suspected owner is asked about before it
+ * is declared dead, as in SWIM (Das et al. 2002, section 4.2), with links in the place of probes.
+ */
+import type { Did } from "../identity/index.ts";
+import type { Random } from "../kernel/index.ts";
+import type { NodeStatus } from "../model/index.ts";
+import {
+  compareVersions,
+  type DirectoryTimes,
+  type Effect,
+  type Entry,
+  type Input,
+  type Known,
+  type Line,
+  type OutgoingEntry,
+  type OwnedVersion,
+  type ReceivedEntry,
+  type Version,
+  type View,
+} from "./core-types.ts";
+import { endsAtMs, lineOf, NEVER, newKnown, oldestGone, outgoingOf, viewOf } from "./known.ts";
+import { sample } from "./sample.ts";
+
+/** Owners known at once; the oldest that is gone makes room, otherwise a newcomer is refused and counted. */
+export const OWNERS_COUNT_MAX = 5000;
+/** Peers that are asked about a suspect, and that get news of renewals. */
+const ASKED_COUNT_MAX = 32;
+const NEWS_FANOUT = 3;
+/** An owner that is asked for is not asked for again this soon: several peers announce the same. */
+const WANT_AGAIN_MS = 2000;
+/** At the limit all are forgotten: at worst something is asked for twice. */
+const WANTED_COUNT_MAX = 5000;
+/** The own entry is not defended more often than this. */
+const REFUTE_INTERVAL_MS = 1000;
+
+export interface CoreOptions {
+  readonly self: Did;
+  readonly times: DirectoryTimes;
+  readonly random: Random;
+  /** @default OWNERS_COUNT_MAX */
+  readonly ownersCountMax?: number;
+}
+
+export class DirectoryCore {
+  readonly #self: Did;
+  readonly #times: DirectoryTimes;
+  readonly #random: Random;
+  readonly #ownersCountMax: number;
+  readonly #known = new Map<Did, Known>();
+  readonly #links = new Set<Did>();
+  readonly #wanted = new Map<Did, { readonly version: Version; readonly atMs: number }>();
+  /** Owners whose renewal is to be told, and whom we have it from. */
+  readonly #news = new Map<Did, Did>();
+  #renewAtMs = Infinity;
+  #digestAtMs = Infinity;
+  #newsAtMs = Infinity;
+  /** No suspicion, lease or tombstone ends before. */
+  #sweepAtMs = Infinity;
+  #refutedAtMs = -Infinity;
+  #effects: Effect[] = [];
+  #nowMs = 0;
+
+  constructor(options: CoreOptions) {
+    this.#self = options.self;
+    this.#times = options.times;
+    this.#random = options.random;
+    this.#ownersCountMax = options.ownersCountMax ?? OWNERS_COUNT_MAX;
+  }
+
+  /** Monotonic ms at which a `tick` is due. */
+  get wakeAtMs(): number {
+    return Math.min(this.#renewAtMs, this.#digestAtMs, this.#newsAtMs, this.#sweepAtMs);
+  }
+
+  get owners(): ReadonlyMap<Did, Readonly<Known>> {
+    return this.#known;
+  }
+
+  /** @param nowMs monotonic */
+  step(input: Input, nowMs: number): Effect[] {
+    this.#nowMs = nowMs;
+    this.#effects = [];
+    switch (input.kind) {
+      case "issued":
+        this.#issued(input.entry);
+        break;
+      case "link-up":
+        this.#linkUp(input.peer);
+        break;
+      case "link-down":
+        this.#linkDown(input.peer);
+        break;
+      case "entries":
+        this.#receive(input.from, input.entries);
+        break;
+      case "lines":
+        this.#compare(input);
+        break;
+      case "wanted":
+        this.#answerWant(input.from, input.versions);
+        break;
+      case "suspected":
+        this.#suspected(input.from, input.owners);
+        break;
+      case "vouched":
+        for (const owner of input.owners) this.#vouch(owner, input.from);
+        break;
+      case "load":
+        this.#load(input);
+        break;
+      case "tick":
+        this.#tick();
+        break;
+    }
+    return this.#effects;
+  }
+
+  #issued(entry: Entry): void {
+    const before = this.#known.get(this.#self);
+    const sameRecord = before?.entry.recordHash === entry.recordHash && before.entry.status === entry.status;
+    const known = before ?? this.#add(entry);
+    known.entry = entry;
+    if (!sameRecord) known.recordSince = entry;
+    known.confirmed = true;
+    known.status = entry.status;
+    known.lastSeenMs = this.#nowMs;
+    this.#renewAtMs = entry.status === "left" ? Infinity : this.#nowMs + this.#times.renewMs;
+    if (!sameRecord) this.#effects.push({ kind: "changed", owner: this.#self });
+    const item = { entry, view: viewOf(known), withRecord: !sameRecord && entry.status === "alive" };
+    for (const to of this.#links) this.#effects.push({ kind: "send-entries", to, entries: [item] });
+  }
+
+  #linkUp(peer: Did): void {
+    this.#links.add(peer);
+    const known = this.#known.get(peer);
+    // Perhaps another process than the one we knew: its own digest tells.
+    if (known) {
+      known.confirmed = false;
+      this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
+    }
+    if (this.#digestAtMs === Infinity) this.#digestAtMs = this.#nowMs + this.#random.next() * this.#times.digestMs;
+    this.#effects.push({ kind: "send-digest", to: peer, lines: this.#linesOf(this.#known.keys()) });
+  }
+
+  #linkDown(peer: Did): void {
+    this.#links.delete(peer);
+    this.#wanted.clear();
+    for (const known of this.#known.values()) known.vouchers.delete(peer);
+    if (this.#links.size === 0) this.#digestAtMs = Infinity;
+    const known = this.#known.get(peer);
+    if (!known) return;
+    known.confirmed = false;
+    if (known.status === "alive") this.#suspect([known]);
+  }
+
+  #receive(from: Did, entries: readonly ReceivedEntry[]): void {
+    const changed: Did[] = [];
+    for (const received of entries) {
+      const { entry, view } = received;
+      this.#wanted.delete(entry.owner);
+      const known = this.#known.get(entry.owner);
+      const newer = known ? compareVersions(entry, known.entry) : 1;
+      if (entry.owner === this.#self) this.#defend(entry);
+      else if (newer > 0) this.#merge(from, received, changed);
+      else if (newer === 0) this.#weigh(from, view, entry.owner);
+      else this.#effects.push({ kind: "count", what: "entry-stale" });
+    }
+    if (changed.length === 0) return;
+    for (const to of this.#links) {
+      const lines = this.#linesOf(changed.filter((owner) => owner !== to));
+      if (to !== from && lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
+    }
+  }
+
+  /** An entry newer than what is known. Owners whose content changed are added to `changed`. */
+  #merge(from: Did, received: ReceivedEntry, changed: Did[]): void {
+    const { entry, ageMs } = received;
+    const { owner } = entry;
+    if (ageMs > this.#times.tombstoneMs) {
+      this.#effects.push({ kind: "count", what: "entry-expired" });
+      return;
+    }
+    const before = this.#known.get(owner);
+    if (!before && !this.#makeRoom()) {
+      this.#effects.push({ kind: "count", what: "entry-limit" });
+      return;
+    }
+    const sameRecord = before !== undefined && before.entry.recordHash === entry.recordHash;
+    const sameAddresses = sameRecord && before.status === "alive";
+    const statusBefore = before?.status;
+    const known = before ?? this.#add(entry);
+    known.entry = entry;
+    known.expiresAtMs = this.#nowMs + this.#times.tombstoneMs - Math.max(0, ageMs);
+    known.lastSeenMs = this.#nowMs - Math.max(0, ageMs);
+    if (!sameRecord) known.recordSince = entry;
+    known.confirmed = this.#links.has(owner) && (known.confirmed || from === owner);
+    this.#judge(known, received, from);
+    const statusChanged = known.status !== statusBefore;
+    if (known.status === "alive" && !sameAddresses) {
+      this.#effects.push({ kind: "learn", owner, addresses: entry.record?.addresses ?? [] });
+    }
+    if (!sameRecord || statusChanged) this.#tell(known, statusChanged && statusBefore !== undefined);
+    if (!sameRecord) changed.push(owner);
+    else this.#queueNews(owner, from);
+  }
+
+  /** Status of a newer entry, from the entry, the links, and what its sender thinks. */
+  #judge(known: Known, { entry, view, ageMs }: ReceivedEntry, from: Did): void {
+    if (entry.status === "left") {
+      this.#effects.push({ kind: "forget", owner: entry.owner });
+      this.#setStatus(known, "left");
+      return;
+    }
+    const { leaseMs, skewMs } = this.#times;
+    const leftMs = Math.min(leaseMs, leaseMs + skewMs - ageMs);
+    known.leaseUntilMs = this.#nowMs + leftMs;
+    if (view === "linked" && this.#links.has(from)) known.vouchers.add(from);
+    if (known.confirmed) this.#setStatus(known, "alive");
+    else if (view === "linked") this.#setStatus(known, "alive", this.#nowMs + leaseMs);
+    else if (view === "leased") this.#setStatus(known, leftMs > 0 ? "alive" : "dead");
+    else if (view === "dead" && known.status !== "alive") this.#setStatus(known, "dead");
+    else this.#suspect([known]);
+  }
+
+  #compare(input: Extract<Input, { kind: "lines" }>): void {
+    const { from, lines, range } = input;
+    const send: OutgoingEntry[] = [];
+    const want: OwnedVersion[] = [];
+    for (const line of lines) {
+      const known = this.#known.get(line.owner);
+      const order = known ? compareVersions(line, known.entry) : 1;
+      if (order > 0) this.#want(line, want);
+      else if (order < 0 && known) send.push(outgoingOf(known, line));
+      else this.#weigh(from, line.view, line.owner);
+    }
+    if (range) {
+      const listed = new Set(lines.map((line) => line.owner));
+      for (const [owner, known] of this.#known) {
+        if (listed.has(owner) || owner <= range.after || (range.upTo !== undefined && owner > range.upTo)) continue;
+        send.push(outgoingOf(known, NEVER));
+      }
+    }
+    if (send.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries: send });
+    if (want.length > 0) this.#effects.push({ kind: "send-want", to: from, versions: want });
+  }
+
+  #want(line: Line, want: OwnedVersion[]): void {
+    const { owner } = line;
+    const wanted = this.#wanted.get(owner);
+    if (wanted && wanted.atMs + WANT_AGAIN_MS > this.#nowMs && compareVersions(wanted.version, line) >= 0) return;
+    if (this.#wanted.size >= WANTED_COUNT_MAX) this.#wanted.clear();
+    this.#wanted.set(owner, { version: line, atMs: this.#nowMs });
+    const { epoch, sequence } = this.#known.get(owner)?.entry ?? NEVER;
+    want.push({ owner, epoch, sequence });
+  }
+
+  #answerWant(from: Did, versions: readonly OwnedVersion[]): void {
+    const entries: OutgoingEntry[] = [];
+    for (const version of versions) {
+      const known = this.#known.get(version.owner);
+      if (known && compareVersions(known.entry, version) > 0) entries.push(outgoingOf(known, version));
+    }
+    if (entries.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries });
+  }
+
+  /** What a peer thinks of an owner of which both know the same version. */
+  #weigh(from: Did, view: View, owner: Did): void {
+    const known = this.#known.get(owner);
+    if (!known || known.entry.status === "left") return;
+    if (owner === this.#self) {
+      if (view === "suspect" || view === "dead") this.#defend(known.entry);
+      return;
+    }
+    if (from === owner) {
+      known.confirmed = this.#links.has(owner);
+      known.lastSeenMs = this.#nowMs;
+      if (known.confirmed) this.#revive(known);
+      return;
+    }
+    if (view === "linked") this.#vouch(owner, from);
+    if (view !== "suspect" && view !== "dead") return;
+    known.vouchers.delete(from);
+    if (view === "suspect") return;
+    if (known.confirmed) this.#effects.push({ kind: "send-vouch", to: from, owners: [owner] });
+    else if (known.status === "alive") this.#suspect([known]);
+  }
+
+  #vouch(owner: Did, from: Did): void {
+    const known = this.#known.get(owner);
+    if (!known || known.entry.status === "left" || owner === this.#self || !this.#links.has(from)) return;
+    known.vouchers.add(from);
+    known.leaseUntilMs = Math.max(known.leaseUntilMs, this.#nowMs + this.#times.leaseMs);
+    this.#revive(known);
+  }
+
+  #revive(known: Known): void {
+    if (known.status === "alive") return;
+    this.#setStatus(known, "alive", this.#nowMs + this.#times.leaseMs);
+    this.#effects.push({ kind: "learn", owner: known.entry.owner, addresses: known.entry.record?.addresses ?? [] });
+    this.#tell(known, true);
+  }
+
+  #suspected(from: Did, owners: readonly Did[]): void {
+    const vouchFor: Did[] = [];
+    const doubtful: Known[] = [];
+    for (const owner of owners) {
+      const known = this.#known.get(owner);
+      if (!known) continue;
+      if (known.confirmed && known.status === "alive") {
+        vouchFor.push(owner);
+        if (owner === this.#self) this.#defend(known.entry);
+        continue;
+      }
+      known.vouchers.delete(from);
+      if (known.status === "alive" && known.vouchers.size === 0) doubtful.push(known);
+    }
+    if (vouchFor.length > 0) this.#effects.push({ kind: "send-vouch", to: from, owners: vouchFor });
+    if (doubtful.length > 0) this.#suspect(doubtful);
+  }
+
+  /** Not listed any more from now on; others get `deadAfterMs` to vouch for it. */
+  #suspect(doubtful: readonly Known[]): void {
+    const untilMs = this.#nowMs + this.#times.deadAfterMs;
+    this.#sweepAtMs = Math.min(this.#sweepAtMs, untilMs);
+    for (const known of doubtful) {
+      if (known.status === "suspect") continue;
+      this.#setStatus(known, "suspect");
+      known.suspectUntilMs = untilMs;
+      this.#tell(known, true);
+    }
+    const owners = doubtful.map((known) => known.entry.owner);
+    for (const to of sample(this.#random, [...this.#links], ASKED_COUNT_MAX)) {
+      this.#effects.push({ kind: "send-suspect", to, owners });
+    }
+  }
+
+  /** Somebody doubts this node, or knows a later own entry from before a restart: it says again that it is here. */
+  #defend(seen: Version): void {
+    const own = this.#known.get(this.#self);
+    if (!own || own.entry.status === "left") return;
+    const aboveEpoch = compareVersions(seen, own.entry) > 0 ? seen.epoch : undefined;
+    if (this.#nowMs < this.#refutedAtMs + REFUTE_INTERVAL_MS) {
+      this.#renewAtMs = Math.min(this.#renewAtMs, this.#refutedAtMs + REFUTE_INTERVAL_MS);
+      return;
+    }
+    this.#refutedAtMs = this.#nowMs;
+    this.#effects.push({ kind: "issue", ...(aboveEpoch !== undefined && { aboveEpoch }) });
+  }
+
+  #load({ from, load }: Extract<Input, { kind: "load" }>): void {
+    const known = this.#known.get(from);
+    if (!known) return;
+    known.load = load;
+    known.lastSeenMs = this.#nowMs;
+    this.#effects.push({ kind: "load-changed", owner: from });
+  }
+
+  #tick(): void {
+    const nowMs = this.#nowMs;
+    if (this.#renewAtMs <= nowMs) {
+      this.#renewAtMs = nowMs + this.#times.renewMs;
+      this.#effects.push({ kind: "issue" });
+    }
+    if (this.#digestAtMs <= nowMs) this.#sendDigest();
+    if (this.#newsAtMs <= nowMs) this.#sendNews();
+    if (this.#sweepAtMs <= nowMs) this.#sweep();
+  }
+
+  #sendDigest(): void {
+    this.#digestAtMs = this.#nowMs + this.#times.digestMs;
+    const [to] = sample(this.#random, [...this.#links], 1);
+    if (to) this.#effects.push({ kind: "send-digest", to, lines: this.#linesOf(this.#known.keys()) });
+  }
+
+  #queueNews(owner: Did, from: Did): void {
+    this.#news.set(owner, from);
+    if (this.#newsAtMs === Infinity) this.#newsAtMs = this.#nowMs + this.#times.newsMs;
+  }
+
+  #sendNews(): void {
+    this.#newsAtMs = Infinity;
+    for (const to of sample(this.#random, [...this.#links], NEWS_FANOUT)) {
+      const told = [...this.#news].filter(([owner, from]) => owner !== to && from !== to);
+      const lines = this.#linesOf(told.map(([owner]) => owner));
+      if (lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
+    }
+    this.#news.clear();
+  }
+
+  #sweep(): void {
+    const nowMs = this.#nowMs;
+    this.#sweepAtMs = Infinity;
+    for (const [owner, known] of this.#known) {
+      if (owner === this.#self) continue;
+      if (known.status === "suspect" && known.suspectUntilMs <= nowMs) this.#die(known);
+      if (known.status === "alive" && !known.confirmed && known.leaseUntilMs <= nowMs) this.#die(known);
+      if (known.status !== "alive" && known.expiresAtMs <= nowMs) this.#remove(owner);
+      else this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
+    }
+  }
+
+  #die(known: Known): void {
+    this.#setStatus(known, "dead");
+    this.#tell(known, true);
+  }
+
+  #remove(owner: Did): void {
+    this.#known.delete(owner);
+    this.#news.delete(owner);
+    this.#effects.push({ kind: "forget", owner });
+  }
+
+  #setStatus(known: Known, status: NodeStatus, leaseUntilMs = known.leaseUntilMs): void {
+    known.status = status;
+    known.leaseUntilMs = Math.max(known.leaseUntilMs, leaseUntilMs);
+    if (status !== "suspect") known.suspectUntilMs = Infinity;
+    if (status === "dead" || status === "left") known.vouchers.clear();
+    this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
+  }
+
+  /** Tells the service of a changed owner. */
+  #tell(known: Known, statusChanged: boolean): void {
+    const { owner } = known.entry;
+    this.#effects.push({ kind: "changed", owner });
+    const { status } = known;
+    if (statusChanged && (status === "dead" || status === "left")) this.#effects.push({ kind: "gone", owner, status });
+  }
+
+  #add(entry: Entry): Known {
+    const known = newKnown(entry, this.#nowMs);
+    this.#known.set(entry.owner, known);
+    return known;
+  }
+
+  /** False when the directory is full of nodes that are not gone. */
+  #makeRoom(): boolean {
+    if (this.#known.size < this.#ownersCountMax) return true;
+    const oldest = oldestGone(this.#known.values());
+    if (!oldest) return false;
+    this.#remove(oldest.entry.owner);
+    return true;
+  }
+
+  #linesOf(owners: Iterable<Did>): Line[] {
+    const lines: Line[] = [];
+    for (const owner of owners) {
+      const known = this.#known.get(owner);
+      if (known) lines.push(lineOf(known));
+    }
+    return lines;
+  }
+}

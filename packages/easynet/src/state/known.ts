@@ -1,0 +1,61 @@
+import {
+  compareVersions,
+  type Entry,
+  type Known,
+  type Line,
+  type OutgoingEntry,
+  type Version,
+  type View,
+} from "./core-types.ts";
+
+/** Older than any entry: epochs and sequences start at 1. */
+export const NEVER: Version = { epoch: 0, sequence: 0 };
+
+/** An owner heard of for the first time; nothing speaks for its being alive yet. */
+export function newKnown(entry: Entry, nowMs: number): Known {
+  return {
+    entry,
+    status: "dead",
+    confirmed: false,
+    vouchers: new Set(),
+    leaseUntilMs: 0,
+    suspectUntilMs: Infinity,
+    expiresAtMs: Infinity,
+    recordSince: entry,
+    load: undefined,
+    lastSeenMs: nowMs,
+  };
+}
+
+/** When the next change of an owner that gives no sign of life is due, monotonic ms. */
+export function endsAtMs(known: Known): number {
+  if (known.status === "suspect") return known.suspectUntilMs;
+  if (known.status !== "alive") return known.expiresAtMs;
+  return known.confirmed ? Infinity : known.leaseUntilMs;
+}
+
+export function viewOf({ status, confirmed }: Known): View {
+  if (status === "alive") return confirmed ? "linked" : "leased";
+  return status === "suspect" || status === "left" ? status : "dead";
+}
+
+export function lineOf(known: Known): Line {
+  const { owner, epoch, sequence } = known.entry;
+  return { owner, epoch, sequence, view: viewOf(known) };
+}
+
+/** What to send to somebody who has version `theirs`. */
+export function outgoingOf(known: Known, theirs: Version): OutgoingEntry {
+  const withRecord = known.entry.status === "alive" && compareVersions(theirs, known.recordSince) < 0;
+  return { entry: known.entry, view: viewOf(known), withRecord };
+}
+
+/** The dead or left owner that is forgotten first. */
+export function oldestGone(all: Iterable<Known>): Known | undefined {
+  let oldest: Known | undefined;
+  for (const known of all) {
+    const gone = known.status === "dead" || (known.status === "left" && !known.confirmed);
+    if (gone && (!oldest || known.expiresAtMs < oldest.expiresAtMs)) oldest = known;
+  }
+  return oldest;
+}

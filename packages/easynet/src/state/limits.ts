@@ -1,0 +1,20 @@
+/** A record as it travels, encoded; ten times the largest expected (1,000 small cards). */
+export const RECORD_BYTES_MAX = 1024 * 1024;
+/** Owner, version, stamp, status and hash are about 130 bytes. */
+export const HEADER_BYTES_MAX = 512;
+/** Entries are packed into frames of about this size; one larger entry is a frame of its own. */
+export const ENTRIES_FRAME_BYTES = 256 * 1024;
+/** Entries that a frame may hold; more is refused as malformed. */
+export const ENTRIES_COUNT_MAX = 5000;
+/** Lines on one page of a digest: about 70 KiB. */
+export const LINES_PER_PAGE = 1000;
+/** Lines, versions or owners that a frame may hold; more is refused as malformed. */
+export const LINES_COUNT_MAX = 5000;
+/** Cards that are verified before other work gets a turn: 16 take about 3 ms. */
+export const CARDS_PER_TURN = 16;
+/** Cards known to be good; the oldest goes out at the limit and is verified again when it comes back. */
+export const VERIFIED_CARDS_COUNT_MAX = 20_000;
+/** Dids known to be well formed, because checking one costs more than the rest of a line. */
+export const DIDS_COUNT_MAX = 10_000;
+/** Frames of entries up to this size are checked at once; larger ones in slices. */
+export const ENTRIES_AT_ONCE_BYTES_MAX = 64 * 1024;

@@ -1,0 +1,162 @@
+import type { Did } from "../identity/index.ts";
+import { EasynetError } from "../kernel/index.ts";
+import type { NodeLoad } from "../model/index.ts";
+import { decodeValue, encodeValue } from "../wire/index.ts";
+import { type DigestRange, type Line, type OutgoingEntry, type OwnedVersion, type View, VIEWS } from "./core-types.ts";
+import type { DidCache } from "./did-cache.ts";
+import { isCount } from "./entry-codec.ts";
+import { ENTRIES_COUNT_MAX, ENTRIES_FRAME_BYTES, LINES_COUNT_MAX, LINES_PER_PAGE } from "./limits.ts";
+
+/** First number of a `directory-digest` body (docs/protocol/directory.md). */
+const KIND = { digest: 1, news: 2, want: 3, suspect: 4, vouch: 5 } as const;
+
+export type DirectoryMessage =
+  | { readonly kind: "lines"; readonly lines: readonly Line[]; readonly range?: DigestRange }
+  | { readonly kind: "wanted"; readonly versions: readonly OwnedVersion[] }
+  | { readonly kind: "suspected"; readonly owners: readonly Did[] }
+  | { readonly kind: "vouched"; readonly owners: readonly Did[] };
+
+/** An entry as it arrived: its signature and record are unchecked. */
+export interface RawEntry {
+  readonly header: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly view: View;
+  readonly recordBytes: Uint8Array | undefined;
+}
+
+/** All lines in pages; together the pages cover every did there can be. */
+export function encodeDigest(lines: readonly Line[]): Uint8Array[] {
+  const sorted = [...lines].sort((one, other) => (one.owner < other.owner ? -1 : 1));
+  const pages: Uint8Array[] = [];
+  let after = "";
+  for (let start = 0; start === 0 || start < sorted.length; start += LINES_PER_PAGE) {
+    const page = sorted.slice(start, start + LINES_PER_PAGE);
+    const last = start + LINES_PER_PAGE >= sorted.length;
+    const upTo = last ? null : (page.at(-1)?.owner ?? null);
+    pages.push(encodeValue([KIND.digest, after, upTo, page.map(lineFields)]));
+    after = upTo ?? "";
+  }
+  return pages;
+}
+
+export function encodeNews(lines: readonly Line[]): Uint8Array[] {
+  return inPages(lines, (page) => [KIND.news, page.map(lineFields)]);
+}
+
+export function encodeWant(versions: readonly OwnedVersion[]): Uint8Array[] {
+  return inPages(versions, (page) => [KIND.want, page.map(({ owner, epoch, sequence }) => [owner, epoch, sequence])]);
+}
+
+export function encodeOwners(about: "suspect" | "vouch", owners: readonly Did[]): Uint8Array[] {
+  return inPages(owners, (page) => [KIND[about], page]);
+}
+
+function inPages<Item>(items: readonly Item[], fields: (page: readonly Item[]) => unknown): Uint8Array[] {
+  const pages: Uint8Array[] = [];
+  for (let start = 0; start < items.length; start += LINES_PER_PAGE) {
+    pages.push(encodeValue(fields(items.slice(start, start + LINES_PER_PAGE))));
+  }
+  return pages;
+}
+
+/** Entries packed into frames of about ENTRIES_FRAME_BYTES. */
+export function encodeEntries(entries: readonly OutgoingEntry[]): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  let batch: unknown[] = [];
+  let batchBytes = 0;
+  const flush = (): void => {
+    if (batch.length > 0) frames.push(encodeValue(batch));
+    batch = [];
+    batchBytes = 0;
+  };
+  for (const { entry, view, withRecord } of entries) {
+    const { header, signature, recordBytes } = entry.sealed;
+    const record = withRecord ? (recordBytes ?? null) : null;
+    const bytes = header.length + signature.length + (record?.length ?? 0);
+    if (batchBytes + bytes > ENTRIES_FRAME_BYTES) flush();
+    batch.push([header, signature, VIEWS.indexOf(view), record]);
+    batchBytes += bytes;
+  }
+  flush();
+  return frames;
+}
+
+export function encodeLoad({ running, queued, slots, cpuRatio, memoryRatio }: NodeLoad): Uint8Array {
+  return encodeValue([running, queued, slots, cpuRatio, memoryRatio]);
+}
+
+/** @throws {EasynetError} FRAME_MALFORMED */
+export function decodeMessage(bytes: Uint8Array, dids: DidCache): DirectoryMessage {
+  const [kind, first, second, third] = list(decodeValue(bytes), 8);
+  switch (kind) {
+    case KIND.digest: {
+      if (typeof first !== "string" || (second !== null && typeof second !== "string")) throw malformed("a range");
+      return { kind: "lines", lines: linesFrom(third, dids), range: { after: first, upTo: second ?? undefined } };
+    }
+    case KIND.news:
+      return { kind: "lines", lines: linesFrom(first, dids) };
+    case KIND.want:
+      return { kind: "wanted", versions: list(first, LINES_COUNT_MAX).map((item) => versionFrom(list(item, 8), dids)) };
+    case KIND.suspect:
+      return { kind: "suspected", owners: list(first, LINES_COUNT_MAX).map((owner) => dids.parse(owner)) };
+    case KIND.vouch:
+      return { kind: "vouched", owners: list(first, LINES_COUNT_MAX).map((owner) => dids.parse(owner)) };
+    default:
+      throw malformed("its kind is unknown");
+  }
+}
+
+/** @throws {EasynetError} FRAME_MALFORMED */
+export function decodeEntries(bytes: Uint8Array): RawEntry[] {
+  return list(decodeValue(bytes), ENTRIES_COUNT_MAX).map((item) => {
+    const [header, signature, viewIndex, recordBytes] = list(item, 8);
+    const view = viewFrom(viewIndex);
+    if (!(header instanceof Uint8Array) || !(signature instanceof Uint8Array)) throw malformed("an entry's bytes");
+    if (recordBytes !== null && !(recordBytes instanceof Uint8Array)) throw malformed("an entry's record");
+    return { header, signature, view, recordBytes: recordBytes ?? undefined };
+  });
+}
+
+/** @throws {EasynetError} FRAME_MALFORMED */
+export function decodeLoad(bytes: Uint8Array): NodeLoad {
+  const [running, queued, slots, cpuRatio, memoryRatio] = list(decodeValue(bytes), 16);
+  if (!isCount(running) || !isCount(queued) || !isCount(slots)) throw malformed("a load's counts");
+  if (!isRatio(cpuRatio) || !isRatio(memoryRatio)) throw malformed("a load's ratios");
+  return { running, queued, slots, cpuRatio, memoryRatio };
+}
+
+function lineFields({ owner, epoch, sequence, view }: Line): readonly unknown[] {
+  return [owner, epoch, sequence, VIEWS.indexOf(view)];
+}
+
+function linesFrom(value: unknown, dids: DidCache): Line[] {
+  return list(value, LINES_COUNT_MAX).map((item) => {
+    const fields = list(item, 8);
+    return { ...versionFrom(fields, dids), view: viewFrom(fields[3]) };
+  });
+}
+
+function versionFrom(fields: readonly unknown[], dids: DidCache): OwnedVersion {
+  const [owner, epoch, sequence] = fields;
+  if (!isCount(epoch) || !isCount(sequence)) throw malformed("a version");
+  return { owner: dids.parse(owner), epoch, sequence };
+}
+
+function viewFrom(value: unknown): View {
+  const view = typeof value === "number" ? VIEWS[value] : undefined;
+  if (!view) throw malformed("a view");
+  return view;
+}
+
+function list(value: unknown, countMax: number): readonly unknown[] {
+  if (!Array.isArray(value) || value.length > countMax) throw malformed("a list");
+  return value;
+}
+
+function isRatio(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= 1;
+}
+
+function malformed(what: string): EasynetError {
+  return new EasynetError("FRAME_MALFORMED", { reason: `directory message: ${what}` });
+}

@@ -1,0 +1,71 @@
+import type { Did } from "../identity/index.ts";
+import type { Clock } from "../kernel/index.ts";
+import type { NodeLoad, NodeRecord, NodeStatus } from "../model/index.ts";
+import type { Known } from "./core-types.ts";
+import { OfferIndex } from "./offer-index.ts";
+import type { DirectoryNode, FindQuery, Offer } from "./types.ts";
+
+/** The object that searches hand out: status, load and time move on in it while a caller holds it. */
+interface ListedNode extends DirectoryNode {
+  readonly did: Did;
+  readonly record: NodeRecord;
+  status: NodeStatus;
+  load: NodeLoad | undefined;
+  lastSeenAtMs: number;
+}
+
+/** What the application sees of the core: listed nodes and the offers of live ones. */
+export class NodeList {
+  readonly #clock: Clock;
+  readonly #known: ReadonlyMap<Did, Readonly<Known>>;
+  readonly #nodes = new Map<Did, ListedNode>();
+  readonly #index = new OfferIndex();
+
+  constructor(clock: Clock, known: ReadonlyMap<Did, Readonly<Known>>) {
+    this.#clock = clock;
+    this.#known = known;
+  }
+
+  /** Takes over what the core knows of an owner now. @returns the node unless it is gone */
+  update(owner: Did): DirectoryNode | undefined {
+    const known = this.#known.get(owner);
+    const record = known?.entry.record;
+    if (!known || !record || (known.status !== "alive" && known.status !== "suspect")) {
+      this.#nodes.delete(owner);
+      this.#index.remove(owner);
+      return undefined;
+    }
+    const before = this.#nodes.get(owner);
+    const { status, load } = known;
+    const lastSeenAtMs = this.#wallMs(known);
+    const node: ListedNode = before?.record === record ? before : { did: owner, record, status, load, lastSeenAtMs };
+    const wasLive = node === before && before.status === "alive";
+    Object.assign(node, { status, load, lastSeenAtMs });
+    this.#nodes.set(owner, node);
+    if (status !== "alive") this.#index.remove(owner);
+    else if (!wasLive) this.#index.put(node);
+    return node;
+  }
+
+  /** Load and time only. */
+  refresh(owner: Did): void {
+    const node = this.#nodes.get(owner);
+    const known = this.#known.get(owner);
+    if (!node || !known) return;
+    node.load = known.load;
+    node.lastSeenAtMs = this.#wallMs(known);
+  }
+
+  all(): readonly DirectoryNode[] {
+    for (const owner of this.#nodes.keys()) this.refresh(owner);
+    return [...this.#nodes.values()];
+  }
+
+  find(query: FindQuery): readonly Offer[] {
+    return this.#index.find(query);
+  }
+
+  #wallMs(known: Readonly<Known>): number {
+    return this.#clock.nowMs() - (this.#clock.monotonicMs() - known.lastSeenMs);
+  }
+}
