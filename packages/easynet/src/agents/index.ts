@@ -2,7 +2,7 @@ export { type AgentHost, type AgentHostOptions, createAgentHost, type DeliverReq
 export { chat, type ChatOptions, collectEnd } from "./chat.ts";
 export { FunctionAgent, functionAgent, type FunctionAgentOptions } from "./function-agent.ts";
 export type { FunctionOptions, SharedFunction, WorkerFunction } from "./function-options.ts";
-export { createLoadMeter, type LoadMeter, type MachineLoad } from "./load-meter.ts";
+export type { LoadMeter, MachineLoad } from "./load-meter.ts";
 export { type Misbehaviour, oneEnd, type OneEndOptions } from "./one-end.ts";
 export { measureResources, type ResourceOptions } from "./resources.ts";
 export type { ExecuteRequest } from "./task-run.ts";

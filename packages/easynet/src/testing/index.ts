@@ -1,4 +1,7 @@
+export { formatRecording, parseRecordings, type RecordedEvent, type Recording, replayAgent } from "../agents/index.ts";
 export { MemoryStore, type StoreFault } from "../storage/index.ts";
+export { agentContract, type AgentCase, type AgentHarness, type ContractTask } from "./contracts/agent.ts";
+export { FakeAgent, type FakeAgentOptions, fakeCapability, fakeTaskContext } from "./fake-agent.ts";
 export { fakeDid, fakeKeyPair, FakeMesh, FakeNetwork, type FakeNetworkOptions } from "./fake-mesh.ts";
 export { offerOf, type OfferSketch } from "./offers.ts";
 export { VirtualClock } from "./virtual-clock.ts";
