@@ -35,7 +35,7 @@ function post(url: string, token: string, body: object): Promise<Parameters<Home
 /** The first message of a child process; rejects when it ends before. */
 export function readyMessage(child: ChildProcess): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
-    child.once("message", (message) => resolve(Object.assign({}, message)));
+    child.once("message", (message) => resolve(typeof message === "object" ? { ...message } : {}));
     child.once("exit", (code) => reject(new Error(`the child process ended with ${code}`)));
   });
 }

@@ -1,4 +1,4 @@
-import { BoundedQueue, EasynetError } from "../kernel/index.ts";
+import { BoundedQueue, EasynetError, fromWireError, isErrorCode } from "../kernel/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { LOCAL_LIMITS, type NodeMessage, type ProcessMessage } from "../node/index.ts";
 
@@ -75,8 +75,7 @@ export class Invocations {
         this.#end(invocation, { type: "final", value: message.value, stop: "end" });
         break;
       case "failure": {
-        const { name, message: reason } = message.error;
-        this.#fail(invocation, new EasynetError("FUNCTION_FAILED", { capability, name, reason }));
+        this.#fail(invocation, failureOf(message.error, capability));
         break;
       }
     }
@@ -121,4 +120,12 @@ export class Invocations {
     invocation.queue.push(event);
     invocation.queue.end();
   }
+}
+
+/** A failure in the process: its own easynet error where it names a known code, else the function's. */
+function failureOf(error: Extract<Answer, { type: "failure" }>["error"], capability: string): EasynetError {
+  const { name, message: reason, code, details = {} } = error;
+  if (code === undefined || !isErrorCode(code))
+    return new EasynetError("FUNCTION_FAILED", { capability, name, reason });
+  return fromWireError({ code, message: reason, retryable: false, details });
 }

@@ -115,7 +115,13 @@ export const processMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("failure"),
     invocation: correlationSchema,
-    error: z.strictObject({ name: text(200), message: text(10_000) }),
+    /** `code` and `details` only from a process that raises easynet's own errors (docs/errors.md). */
+    error: z.strictObject({
+      name: text(200),
+      message: text(10_000),
+      code: text(80).optional(),
+      details: z.record(text(80), z.union([text(1_000), z.number(), z.boolean()])).optional(),
+    }),
   }),
   z.strictObject({
     type: z.literal("call"),

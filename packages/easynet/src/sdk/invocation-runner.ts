@@ -1,7 +1,7 @@
 import type { Agent } from "../agents/index.ts";
 import { EasynetError, fromWireError, silentLogger, systemClock, toEasynetError } from "../kernel/index.ts";
 import { LOCAL_LIMITS, type NodeMessage, type ProcessMessage } from "../node/index.ts";
-import type { AgentEvent } from "../model/index.ts";
+import type { AgentEvent, TaskError } from "../model/index.ts";
 
 type Invoke = Extract<NodeMessage, { type: "invoke" }>;
 
@@ -106,16 +106,16 @@ export class InvocationRunner {
     );
   }
 
-  #fail(invocation: number, error: Extract<AgentEvent, { type: "error" }>["error"]): void {
-    const { name, reason } = error.details;
-    const plain = error.code === "FUNCTION_FAILED";
-    this.#send({
-      type: "failure",
-      invocation,
-      error: {
-        name: plain ? String(name ?? "Error") : error.code,
-        message: plain ? String(reason ?? error.message) : error.message,
-      },
-    });
+  #fail(invocation: number, error: TaskError): void {
+    const { code, details } = error;
+    if (code !== "FUNCTION_FAILED") {
+      return this.#send({
+        type: "failure",
+        invocation,
+        error: { name: "EasynetError", message: error.message, code, details: { ...details } },
+      });
+    }
+    const [name, message] = [String(details["name"]), String(details["reason"])];
+    return this.#send({ type: "failure", invocation, error: { name, message } });
   }
 }
