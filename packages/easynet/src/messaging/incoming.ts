@@ -170,6 +170,12 @@ export class ServedExchange implements IncomingExchange, Expiring {
       this.fail(this.#stopReason ?? this.#deadlineError(), "stopped");
     } else if (this.#deadlineAtMs <= nowMs) {
       this.stop(this.#deadlineError());
+    } else if (this.#idleAtMs <= nowMs && !this.#request) {
+      const { idleMs: timeoutMs } = this.#options.shared.limits;
+      this.fail(
+        new EasynetError("DEADLINE_EXCEEDED", { subject: `The input of ${this.capability}`, timeoutMs }),
+        "idle",
+      );
     } else if (this.#idleAtMs <= nowMs) {
       const { lane } = this.#options;
       const details = { peer: this.from, bytes: this.#queuedBytes, lane };

@@ -5,6 +5,8 @@ const MIB = 1024 * 1024;
 export const WHOLE_BYTES_MAX = 48 * KIB;
 /** Size of a part of a large payload: a small call on the same lane waits behind one part per large one. */
 export const PART_BYTES = 32 * KIB;
+/** Below, a frame could wait for credit that is returned only at half a window. */
+export const WINDOW_BYTES_MIN = 128 * KIB;
 /** What a frame costs of the window beside its bytes, so that many tiny events are bounded as well. */
 export const FRAME_COST_BYTES = 64;
 /** An `error` that ends an exchange may overrun the window by its own size; it is never larger than this. */
@@ -21,7 +23,7 @@ export interface ExchangeLimits {
   readonly outgoingPerPeerMax: number;
   /** Exchanges open from one peer; above: it gets OVERLOADED. @default 1024 */
   readonly incomingPerPeerMax: number;
-  /** Bytes each side may send on one exchange before the other returns credit. Both nodes use the same. */
+  /** Bytes each side may send on one exchange before the other returns credit; all nodes use the same. @default 256 KiB */
   readonly windowBytes: number;
   /** A peer that returns no credit, or sends no further part of its input, for this long is given up. @default 60,000 */
   readonly idleMs: number;

@@ -1,9 +1,9 @@
 import type { Did } from "../identity/index.ts";
-import { type Clock, isEasynetError, type Logger, type Metrics } from "../kernel/index.ts";
+import { assert, type Clock, isEasynetError, type Logger, type Metrics } from "../kernel/index.ts";
 import type { Mesh, OutgoingFrame } from "../mesh/index.ts";
 import type { Lane } from "../wire/index.ts";
 import { AssemblyPool } from "./assembly.ts";
-import type { ExchangeLimits } from "./limits.ts";
+import { type ExchangeLimits, WINDOW_BYTES_MIN } from "./limits.ts";
 import { Sweep } from "./sweep.ts";
 import type { ExchangeRequest } from "./types.ts";
 
@@ -29,6 +29,7 @@ export class Shared {
     this.clock = ports.clock;
     this.logger = ports.logger;
     this.metrics = ports.metrics;
+    assert(limits.windowBytes >= WINDOW_BYTES_MIN, "the window of an exchange holds two frames");
     this.limits = limits;
     this.pool = new AssemblyPool(limits.assemblyBytesMax);
     this.sweep = new Sweep(ports.clock);
