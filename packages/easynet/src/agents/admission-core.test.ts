@@ -37,6 +37,15 @@ describe("Admission", () => {
     expect([0, 0, 0].flatMap(() => admission.leave(only))).toEqual(["before", "low", "after"]);
   });
 
+  test("of two that have become equally urgent, the one that came first goes first", () => {
+    const admission = new Admission<string>({ slots: 1, queueCountMax: 10 });
+    const lanes = [lane(), lane()];
+    admission.enter({ lane: lanes[0]!, item: "running", rank: 0 }, 0);
+    admission.enter({ lane: lanes[1]!, item: "high, early", rank: 1 }, 0);
+    admission.enter({ lane: lanes[0]!, item: "critical, late", rank: 0 }, AGING_MS_PER_RANK);
+    expect(admission.leave(lanes[0]!)).toEqual(["high, early"]);
+  });
+
   test("a lane at its limit holds only its own tasks back", () => {
     const admission = new Admission<string>({ slots: 10, queueCountMax: 10 });
     const [narrow, wide] = [lane(1), lane()];

@@ -48,6 +48,9 @@ describe("messages", () => {
     const late = host.deliver({ ...message, deadlineAtMs: clock.nowMs() + 5 }).catch((error: unknown) => error);
     await clock.advanceAsync(5 + STOP_GRACE_MS);
     expect(await late).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    const unlimited = host.deliver(message).catch((error: unknown) => error);
+    await clock.advanceAsync(30_000 + STOP_GRACE_MS);
+    expect(await unlimited).toMatchObject({ code: "DEADLINE_EXCEEDED" });
     await host.close(0);
     await expect(host.deliver(message)).rejects.toMatchObject({ code: "NODE_STOPPING" });
   });

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { verifies } from "../../../../test/requirements.ts";
 import { EasynetError } from "../kernel/index.ts";
@@ -73,6 +74,15 @@ describe("input and output", () => {
     expect(codeOf(events)).toBe("OUTPUT_INVALID");
   });
 
+  test("what a stream returns is not held to the schema of its items", async () => {
+    const script = (): AgentEvent[] => [
+      { type: "item", value: 1 },
+      { type: "final", value: undefined, stop: "end" },
+    ];
+    const { run } = hostWith(new FakeAgent({ capabilities: [capability], script }));
+    expect(codeOf(await run({ input: { args: [1], kwargs: {} } }))).toBe("final");
+  });
+
   test("a schema that does not compile is an error of the call, not of the host", async () => {
     const broken = fakeCapability("work", { inputSchema: { type: "nonsense" } });
     const { run } = hostWith(new FakeAgent({ capabilities: [broken] }));
@@ -126,6 +136,19 @@ describe("admission", () => {
     expect(codeOf(await run({ capability: "other" }))).toBe("final");
     await Promise.all(runs.map(async ({ done }) => done));
     expect(most).toBe(2);
+  });
+
+  test("the limit of a capability outlives changes of others", async () => {
+    const { agent, gates } = gatedAgent();
+    agent.register("narrow", async () => never, { concurrency: 1 });
+    const { host, start } = hostWith(agent);
+    start({ capability: "narrow" });
+    await turn();
+    agent.register("another", () => 1);
+    start({ capability: "narrow" });
+    start();
+    await turn();
+    expect([host.load().running, host.load().queued, gates.length]).toEqual([2, 1, 1]);
   });
 
   test("a waiting task leaves the queue when it is cancelled, too late, or left by its reader, and never runs", async () => {
@@ -216,14 +239,32 @@ describe("stopping a task", () => {
     expect(reasons).toMatchObject([{ code: "DEADLINE_EXCEEDED" }, { code: "CANCELLED" }]);
   });
 
-  test("a deadline that has passed runs nothing; one far away sets no timer that fires at once", async () => {
+  test("a deadline that has passed runs nothing", async () => {
     const agent = new FakeAgent();
     const { clock, run } = hostWith(agent);
     expect(codeOf(await run({ deadlineAtMs: clock.nowMs() - 1 }))).toBe("DEADLINE_EXCEEDED");
     expect(codeOf(await run({ signal: AbortSignal.abort() }))).toBe("CANCELLED");
     expect(agent.tasks).toEqual([]);
-    expect(codeOf(await run({ deadlineAtMs: Number.MAX_SAFE_INTEGER }))).toBe("final");
-    expect(clock.pendingCount).toBe(0);
+  });
+
+  test("nothing of a task is left when it ended: no timer, no listener on the caller's signal", async () => {
+    const { agent, gates } = gatedAgent();
+    const { clock, start } = hostWith(agent);
+    const { signal } = new AbortController();
+    const task = start({ signal, deadlineAtMs: clock.nowMs() + 1000, budget: { timeMs: 500 } });
+    await turn();
+    expect([clock.pendingCount, getEventListeners(signal, "abort").length]).toEqual([2, 1]);
+    gates[0]?.open();
+    await task.done;
+    expect([clock.pendingCount, getEventListeners(signal, "abort").length]).toEqual([0, 0]);
+  });
+
+  test("a deadline beyond what a timer can hold sets none: it would fire at once", async () => {
+    const { agent } = gatedAgent();
+    const { clock, host, start } = hostWith(agent);
+    start({ deadlineAtMs: clock.nowMs() + 2 ** 31 });
+    await turn();
+    expect([host.load().running, clock.pendingCount]).toEqual([1, 0]);
   });
 
   test("closing ends waiting tasks at once, lets running ones finish, and stops the rest after the grace", async () => {

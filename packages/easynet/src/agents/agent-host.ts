@@ -27,6 +27,8 @@ import type { Agent } from "./types.ts";
 const SLOTS_DEFAULT = 256;
 const QUEUE_COUNT_MAX_DEFAULT = 1024;
 const AGENTS_COUNT_MAX = 1000;
+/** A handler that never ends must not hold its place for ever. */
+const MESSAGE_TIMEOUT_MS = 30_000;
 /** Bounds of the advice when to come back, in ms. */
 const RETRY_AFTER_MS_MIN = 100;
 const RETRY_AFTER_MS_MAX = 30_000;
@@ -60,6 +62,7 @@ export interface DeliverRequest {
   /** @default a new id */
   readonly id?: string | undefined;
   readonly priority?: Priority | undefined;
+  /** Wall clock, Unix epoch ms. @default in 30 s */
   readonly deadlineAtMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -148,9 +151,10 @@ class Host implements AgentHost {
   async deliver(request: DeliverRequest): Promise<unknown> {
     const { kind, payload, id, from, ...rest } = request;
     const receivedAtMs = this.#clock.nowMs();
+    const deadlineAtMs = request.deadlineAtMs ?? receivedAtMs + MESSAGE_TIMEOUT_MS;
     const taskId = id ?? createId(receivedAtMs);
     const input = { args: [payload], kwargs: {} };
-    const run = new TaskRun({ ...rest, taskId, capability: kind, input, from }, this.#clock);
+    const run = new TaskRun({ ...rest, deadlineAtMs, taskId, capability: kind, input, from }, this.#clock);
     const message = { id: taskId, kind, from, payload, receivedAtMs };
     const events = this.#guard(run, () => {
       const hosted = this.#find(run.request, (candidate) => candidate.agent.messageHandler?.(kind) !== undefined);

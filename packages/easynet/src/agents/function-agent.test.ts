@@ -190,6 +190,17 @@ describe("streaming", () => {
     expect(cleaned).toBe(true);
   });
 
+  test("a call that was left before its first pull never runs", async () => {
+    const agent = newAgent();
+    let runs = 0;
+    agent.register("work", () => ++runs);
+    const task = { id: "1", capability: "work", input: { args: [], kwargs: {} } };
+    const iterator = agent.execute(task, fakeTaskContext(clock))[Symbol.asyncIterator]();
+    await iterator.return?.();
+    expect((await iterator.next()).done).toBe(true);
+    expect(runs).toBe(0);
+  });
+
   test("a generator that throws ends with its error after the items it gave", async () => {
     const agent = newAgent();
     agent.register("breaks", function* () {
@@ -203,14 +214,20 @@ describe("streaming", () => {
 
   test("the output schema of a stream is that of its items", async () => {
     const agent = newAgent();
+    let cleanedCount = 0;
     const items = function* (last: unknown) {
-      yield 1;
-      yield last;
-      return "not a number";
+      try {
+        yield 1;
+        yield last;
+        return "not a number";
+      } finally {
+        cleanedCount++;
+      }
     };
     agent.register("numbers", items, { outputSchema: { type: "number" } });
     expect((await run(agent, "numbers", { args: [2] })).map(({ type }) => type)).toEqual(["item", "item", "final"]);
     expect(errorIn(await run(agent, "numbers", { args: ["x"] }))).toMatchObject({ code: "OUTPUT_INVALID" });
+    expect(cleanedCount).toBe(2);
   });
 });
 

@@ -3,7 +3,14 @@ import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { Piscina } from "piscina";
-import { type Clock, EasynetError, fromWireError, isEasynetError, toEasynetError } from "../kernel/index.ts";
+import {
+  type Clock,
+  EasynetError,
+  fromWireError,
+  isEasynetError,
+  type Timer,
+  toEasynetError,
+} from "../kernel/index.ts";
 import { describeThrown } from "./failure.ts";
 import type { TaskContext } from "./types.ts";
 import type { WorkerFunction } from "./function-options.ts";
@@ -64,7 +71,13 @@ export class WorkerPool {
     if (signal.aborted) throw toEasynetError(signal.reason);
     const channel = call.withContext ? new MessageChannel() : undefined;
     const terminator = new AbortController();
-    const onAbort = (): void => this.#abort(terminator, channel?.port1, toEasynetError(signal.reason));
+    let graceTimer: Timer | undefined;
+    const onAbort = (): void => {
+      if (!channel) return terminator.abort();
+      channel.port1.postMessage(toEasynetError(signal.reason).toJSON());
+      graceTimer = this.#clock.setTimer(STOP_GRACE_MS, () => terminator.abort());
+      return undefined;
+    };
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       const job = jobOf(call, context, channel?.port2);
@@ -78,6 +91,7 @@ export class WorkerPool {
       const details = { capability: call.capability, name: "WorkerFailed", reason: workerFailure(error) };
       throw new EasynetError("FUNCTION_FAILED", details, { cause: error });
     } finally {
+      graceTimer?.cancel();
       signal.removeEventListener("abort", onAbort);
       channel?.port1.close();
     }
@@ -89,15 +103,6 @@ export class WorkerPool {
     const pool = await this.#pool;
     this.#pool = undefined;
     await pool?.destroy();
-  }
-
-  #abort(terminator: AbortController, port: MessagePort | undefined, reason: EasynetError): void {
-    if (!port) {
-      terminator.abort();
-      return;
-    }
-    port.postMessage(reason.toJSON());
-    this.#clock.setTimer(STOP_GRACE_MS, () => terminator.abort());
   }
 
   async #start(): Promise<Piscina> {
