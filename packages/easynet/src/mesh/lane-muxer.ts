@@ -7,6 +7,7 @@ import {
   LaneFrameReader,
   writeLaneHeader,
 } from "./lane-frames.ts";
+import type { SocketReads } from "./socket-reads.ts";
 import { asError, type LaneOwner, MuxedLane } from "./muxed-lane.ts";
 
 /** A more urgent lane waits for at most one such write of another. */
@@ -36,6 +37,7 @@ export interface LaneMuxerOptions {
   /** Authenticated and encrypted; paused until `start`. */
   readonly socket: Duplex;
   readonly buffers: WriteBuffers;
+  readonly reads: SocketReads;
   /** The dialling end numbers its lanes 1, 3, 5…, the other 2, 4, 6…. */
   readonly direction: "inbound" | "outbound";
   /** 0 = most urgent: written first. */
@@ -88,7 +90,7 @@ export class LaneMuxer implements LaneOwner {
       onData: (id, chunk) => this.#lanes.get(id)?.receive(chunk),
       onControl: (type, id, body) => this.#onControl(type, id, body),
     });
-    this.#socket.on("data", (chunk: Uint8Array) => {
+    this.#options.reads.start(this.#socket, (chunk) => {
       if (this.#ended) return;
       try {
         reader.push(chunk);

@@ -94,6 +94,7 @@ export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<
       maxIncomingPendingConnections: INBOUND_PENDING_COUNT_MAX,
       dialTimeout: DIAL_TIMEOUT_MS,
       addressDialTimeout: DIAL_TIMEOUT_MS,
+      inboundUpgradeTimeout: DIAL_TIMEOUT_MS,
       reconnectRetries: 0,
     },
     connectionMonitor: { enabled: false },

@@ -11,6 +11,7 @@ import {
   TypedEventEmitter,
 } from "@libp2p/interface";
 import { LaneMuxer, WriteBuffers } from "./lane-muxer.ts";
+import { SocketReads } from "./socket-reads.ts";
 
 /** Chosen by ALPN in the TLS handshake; a peer that does not know it gets yamux. */
 export const LANE_MUXER_PROTOCOL = "/easynet/lanes/1";
@@ -19,6 +20,7 @@ export const LANE_MUXER_PROTOCOL = "/easynet/lanes/1";
 export class LaneMuxerFactory implements StreamMuxerFactory {
   readonly protocol = LANE_MUXER_PROTOCOL;
   readonly #buffers = new WriteBuffers();
+  readonly #reads = new SocketReads();
   readonly #urgencyOf: (lane: string) => number;
   readonly #sockets = new WeakMap<MessageStream, TLSSocket>();
   /** A connection and what it runs on share one timeline object; libp2p 3 shows nothing else of the latter. */
@@ -36,7 +38,13 @@ export class LaneMuxerFactory implements StreamMuxerFactory {
     const socket = this.#sockets.get(connection);
     if (!socket) throw new Error("lanes need a TLS socket of their own");
     const { direction } = connection;
-    const muxer = new LaneMuxer({ socket, buffers: this.#buffers, direction, urgencyOf: this.#urgencyOf });
+    const muxer = new LaneMuxer({
+      socket,
+      buffers: this.#buffers,
+      reads: this.#reads,
+      direction,
+      urgencyOf: this.#urgencyOf,
+    });
     this.#muxers.set(connection.timeline, muxer);
     return new Libp2pLaneMuxer(muxer);
   }

@@ -108,7 +108,7 @@ export class MuxedLane implements LaneStream {
   receive(chunk: Uint8Array): void {
     if (this.#closed) return;
     if (!this.#onData) {
-      this.#unread.push(chunk);
+      this.#unread.push(Uint8Array.from(chunk));
       this.#unreadBytes += chunk.length;
       if (this.#unreadBytes > LANE_UNREAD_BYTES_MAX) this.abort(new Error(`nobody reads lane ${this.name}`));
       return;
