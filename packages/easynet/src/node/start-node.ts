@@ -65,7 +65,6 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     fabric,
     network: network.did,
     name,
-    epoch,
     membership: access.delegation,
     verifyMember: (bytes, member) => verifyMembership(bytes, { network: network.did, member, nowMs: clock.nowMs() }),
   });

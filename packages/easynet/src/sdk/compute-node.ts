@@ -38,7 +38,7 @@ const RECONNECT = { baseMs: 100, capMs: 5_000 };
  * ```
  */
 export class ComputeNode implements AsyncDisposable {
-  readonly #options: ComputeNodeOptions;
+  readonly #options: NodeOptions;
   readonly #agent: FunctionAgent;
   #access: NodeAccess | undefined;
   #offered: OfferedAgent | undefined;
@@ -46,11 +46,9 @@ export class ComputeNode implements AsyncDisposable {
   #refreshing: Promise<void> = Promise.resolve();
 
   constructor(options: ComputeNodeOptions = {}) {
-    this.#options = options;
-    this.#agent = functionAgent({
-      name: options.agent ?? `functions-${process.pid}`,
-      description: options.description ?? "Functions of a program",
-    });
+    const { agent = `functions-${process.pid}`, description = "Functions of a program", ...nodeOptions } = options;
+    this.#options = nodeOptions;
+    this.#agent = functionAgent({ name: agent, description });
   }
 
   /**
