@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { verifies } from "../../../../test/requirements.ts";
 import { isEasynetError } from "../kernel/index.ts";
 import type { Capability, TaskInput } from "../model/index.ts";
 import { fakeCapability } from "../testing/fake-agent.ts";
@@ -23,8 +22,6 @@ function reasonOf(capability: Capability, input: Partial<TaskInput>): unknown {
 }
 
 describe("CapabilityChecker", () => {
-  verifies("model:capability:fields");
-
   test("binds by position, by name, and both", () => {
     expect(reasonOf(named, { args: [1, "x"] })).toEqual({ a: 1, b: "x" });
     expect(reasonOf(named, { kwargs: { b: "y", a: 2 } })).toEqual({ a: 2, b: "y" });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { verifies } from "../../../../test/requirements.ts";
 import { EasynetError } from "../kernel/index.ts";
-import { type AgentEvent, capabilitySchema, type TaskInput } from "../model/index.ts";
+import { type AgentEvent, CAPABILITY_TYPES, capabilitySchema, type TaskInput } from "../model/index.ts";
 import { fakeTaskContext } from "../testing/fake-agent.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { type FunctionAgent, functionAgent } from "./function-agent.ts";
@@ -284,6 +284,25 @@ describe("describing", () => {
       collaborationPatterns: ["pipeline", "ensemble"],
     });
     expect(resize).toMatchObject(given);
+  });
+
+  test("every capability type of the model can be given, and no other", () => {
+    const agent = newAgent();
+    const types = CAPABILITY_TYPES.map((capabilityType) => agent.register(capabilityType, () => 1, { capabilityType }));
+    expect(types.map(({ capabilityType }) => capabilityType)).toEqual([
+      "computation",
+      "data_processing",
+      "machine_learning",
+      "image_processing",
+      "video_processing",
+      "natural_language",
+      "audio_processing",
+      "scientific_computing",
+      "web_scraping",
+      "database_operations",
+    ]);
+    const options = { capabilityType: JSON.parse('"alchemy"') };
+    expect(() => agent.register("gold", () => 1, options)).toThrow("capabilityType");
   });
 
   test("names that are optional, and an input schema of one's own", async () => {
