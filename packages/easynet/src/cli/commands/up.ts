@@ -1,0 +1,125 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { ServedNode } from "../../gateway/index.ts";
+import type { NodeStatusReport } from "../../node/index.ts";
+import type { CliContext } from "../cli-context.ts";
+import { columns, printable } from "../columns.ts";
+import { formatMs } from "../format.ts";
+import { startDetached } from "./detach.ts";
+import { headline, multicast } from "./status.ts";
+
+export interface UpOptions {
+  readonly name?: string;
+  readonly port?: string;
+  readonly apiPort?: string;
+  readonly listen?: string;
+  readonly bootstrap?: readonly string[];
+  readonly mdns?: boolean;
+  readonly interface?: readonly string[];
+  readonly detach?: boolean;
+}
+
+/** What `up` tells once the node is ready; the object of `--json`. */
+export interface UpReport {
+  readonly status: NodeStatusReport;
+  readonly networkIsNew: boolean;
+  readonly apiUrl: string;
+  readonly tokenFile: string;
+  readonly functions: readonly string[];
+  readonly peers: readonly string[];
+  /** From the start of this process to ready. */
+  readonly readyMs: number;
+}
+
+/** Starts a node and stays until it is told to stop: by Ctrl-C, SIGTERM, or `easynet down`. */
+export async function up(context: CliContext, options: UpOptions, args: readonly string[]): Promise<void> {
+  if (options.detach === true) {
+    const report = await startDetached(context, args);
+    if (context.json) context.printJson(report);
+    else {
+      print(context, report);
+      context.say(context.text("up.background", { pid: report.status.pid }));
+    }
+    return;
+  }
+  // The mesh and all that hangs on it is loaded only here.
+  const [{ serveNode }, { loadConfig }] = await Promise.all([
+    import("../../gateway/index.ts"),
+    import("../../node/index.ts"),
+  ]);
+  const config = loadConfig({ env: context.io.env, flags: flagsOf(context, options) });
+  const networkIsNew = !existsSync(join(config.value.home, "membership.json"));
+  const served = await serveNode(config);
+  const report = reportOf(served, networkIsNew);
+  if (context.json) context.printJson(report);
+  else print(context, report);
+  await untilStopped(context, served);
+}
+
+function flagsOf(context: CliContext, options: UpOptions): Readonly<Record<string, unknown>> {
+  return {
+    home: context.homeFlag,
+    name: options.name,
+    listenPort: options.port,
+    apiPort: options.apiPort,
+    listenHost: options.listen,
+    bootstrap: options.bootstrap,
+    interfaces: options.interface,
+    // Commander sets a --no- option to true when it was not given; then it is not a flag.
+    mdns: options.mdns === false ? false : undefined,
+  };
+}
+
+function reportOf(served: ServedNode, networkIsNew: boolean): UpReport {
+  const { node, apiUrl, tokenPath } = served;
+  const functions = node.offers().map((offer) => offer.capability.name);
+  return {
+    status: node.status(),
+    networkIsNew,
+    apiUrl,
+    tokenFile: tokenPath,
+    functions: [...new Set(functions)],
+    peers: node.peers().map((peer) => peer.name),
+    readyMs: Math.round(performance.now()),
+  };
+}
+
+function print(context: CliContext, report: UpReport): void {
+  const { status, functions, peers } = report;
+  const { cyan, dim } = context.colors;
+  const note = context.text(report.networkIsNew ? "up.new" : "up.private");
+  const nearby = peers.length === 0 ? context.text("up.nobody") : peers.map(printable).join(", ");
+  const offers = functions.length === 0 ? context.text("up.offersNothing") : functions.map(printable).join(", ");
+  const [first] = functions;
+  const next = first === undefined ? "easynet agents" : `easynet call ${printable(first)} …`;
+  const rows = [
+    [context.text("up.nearby"), `${nearby} · ${multicast(context, status)}`],
+    [context.text("up.reachable"), status.addresses.map(printable).join("  ") || "–"],
+    [context.text("up.offers"), offers],
+    [context.text("up.api"), `${report.apiUrl}  ${dim(context.text("up.token", { file: report.tokenFile }))}`],
+    [context.text("up.try"), `${cyan(next)}  ${dim(context.text("up.tryAgents"))}`],
+  ];
+  context.print(`${headline(context, status, note)}\n\n${columns(rows)}\n`);
+  context.say(dim(context.text("up.ready", { time: formatMs(report.readyMs) })));
+}
+
+/** Tells who comes and goes; the first signal leaves the network in order, the second one ends the process at once. */
+async function untilStopped(context: CliContext, served: ServedNode): Promise<void> {
+  const say = (line: string): void => {
+    if (!context.json) context.say(line);
+  };
+  say(context.colors.dim(context.text("up.stopHint")));
+  using _events = served.node.onEvent((event) => {
+    if (event.type === "peer-joined") say(context.text("up.joined", { name: printable(event.name) }));
+    if (event.type === "peer-left") say(context.text("up.left", { name: printable(event.name) }));
+  });
+  await context.interruptible(async (signal) => {
+    const leave = (): void => {
+      say(context.text("up.leaving"));
+      void served.stop();
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    await served.stopped;
+  });
+  say(context.text("up.leftNetwork"));
+}

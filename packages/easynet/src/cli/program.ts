@@ -1,0 +1,123 @@
+import { Command, Option } from "commander";
+import type { CliContext } from "./cli-context.ts";
+import { agents } from "./commands/agents.ts";
+import { call } from "./commands/call.ts";
+import { config } from "./commands/config.ts";
+import { down } from "./commands/down.ts";
+import { peers } from "./commands/peers.ts";
+import { status } from "./commands/status.ts";
+import { up } from "./commands/up.ts";
+import { packageVersion, version } from "./commands/version.ts";
+import { watch } from "./commands/watch.ts";
+import type { TextKey } from "./texts.ts";
+
+/** Adds one command to the program. */
+type Declare = (program: Command, context: CliContext, args: readonly string[]) => void;
+
+/** Every command, in the order of the help. */
+const COMMANDS: readonly Declare[] = [
+  (program, context, args) =>
+    command(program, context, { name: "up", examples: ["easynet up", "easynet up --name desk --detach"] })
+      .option("--name <name>", context.text("up.name"))
+      .option("--port <port>", context.text("up.port"))
+      .option("--api-port <port>", context.text("up.apiPort"))
+      .option("--listen <address>", context.text("up.listen"))
+      .option("--bootstrap <address...>", context.text("up.bootstrap"))
+      .option("--no-mdns", context.text("up.noMdns"))
+      .option("--interface <name...>", context.text("up.interface"))
+      .option("--detach", context.text("up.detach"))
+      .action((options) => up(context, options, args)),
+  (program, context) =>
+    command(program, context, { name: "down", examples: ["easynet down"] }).action(() => down(context)),
+  (program, context) =>
+    command(program, context, { name: "status", examples: ["easynet status", "easynet status --json"] }).action(() =>
+      status(context),
+    ),
+  (program, context) =>
+    command(program, context, { name: "peers", examples: ["easynet peers"] }).action(() => peers(context)),
+  (program, context) =>
+    command(program, context, { name: "agents", examples: ["easynet agents", "easynet agents --can add"] })
+      .option("--can <capability>", context.text("agents.can"))
+      .option("--agent <agent>", context.text("agents.agent"))
+      .action((options) => agents(context, options)),
+  (program, context) =>
+    command(program, context, {
+      name: "call",
+      examples: [
+        "easynet call add 1 2",
+        "easynet call resize @photo.jpg 640 > small.jpg",
+        "easynet call chat '{\"a\":1}' --stream",
+      ],
+    })
+      .argument("<name>", context.text("call.name"))
+      .argument("[args...]", context.text("call.args"))
+      .option("--kwargs <json>", context.text("call.kwargs"))
+      .option("--stream", context.text("call.stream"))
+      .option("--timeout <time>", context.text("call.timeout"))
+      .option("--target <name>", context.text("call.target"))
+      .addOption(
+        new Option("--priority <word>", context.text("call.priority")).choices(["critical", "high", "normal", "low"]),
+      )
+      .action((name, words, options) => call(context, [name, ...words], options)),
+  (program, context) =>
+    command(program, context, { name: "watch", examples: ["easynet watch", "easynet watch --json"] }).action(() =>
+      watch(context),
+    ),
+  (program, context) =>
+    command(program, context, { name: "config", examples: ["easynet config --explain"] })
+      .option("--explain", context.text("config.explain"))
+      .action((options) => config(context, options)),
+  (program, context) =>
+    command(program, context, { name: "version", examples: ["easynet version --json"] }).action(() => version(context)),
+];
+
+/** The command line as commander sees it. @param args as given, for `up --detach` to pass on */
+export function createProgram(context: CliContext, args: readonly string[]): Command {
+  const program = new Command("easynet")
+    .description(context.text("program.about"))
+    .version(packageVersion(), "-V, --version", context.text("option.version"))
+    .helpOption("-h, --help", context.text("option.help"))
+    .helpCommand("help [command]", context.text("command.help"))
+    .option("--home <folder>", context.text("option.home"))
+    .option("--json", context.text("option.json"))
+    .option("--lang <language>", context.text("option.lang"))
+    .option("--no-color", context.text("option.noColor"))
+    .exitOverride()
+    .configureHelp({ styleTitle: (title) => translatedTitle(context, title), showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void context.io.stdout.write(text),
+      // Told by describeUsageError, in the user's language.
+      writeErr: () => undefined,
+    })
+    .addHelpText("after", `\n${context.text("help.more")}`)
+    .hook("preAction", (root) => context.useOptions(root.opts()));
+  for (const declare of COMMANDS) declare(program, context, args);
+  return program;
+}
+
+interface CommandText {
+  readonly name: "up" | "down" | "status" | "peers" | "agents" | "call" | "watch" | "config" | "version";
+  readonly examples: readonly string[];
+}
+
+function command(program: Command, context: CliContext, { name, examples }: CommandText): Command {
+  const lines = examples.map((example) => `  $ ${example}`);
+  return program
+    .command(name)
+    .description(context.text(`${name}.about`))
+    .helpOption("-h, --help", context.text("option.help"))
+    .addHelpText("after", `\n${context.text("help.examples")}\n${lines.join("\n")}`);
+}
+
+const TITLES: Readonly<Record<string, TextKey>> = {
+  "Usage:": "help.usage",
+  "Options:": "help.options",
+  "Commands:": "help.commands",
+  "Arguments:": "help.arguments",
+  "Global Options:": "help.globalOptions",
+};
+
+function translatedTitle(context: CliContext, title: string): string {
+  const key = TITLES[title];
+  return context.colors.bold(key === undefined ? title : context.text(key));
+}
