@@ -4,4 +4,5 @@ export { agentContract, type AgentCase, type AgentHarness, type ContractTask } f
 export { FakeAgent, type FakeAgentOptions, fakeCapability, fakeTaskContext } from "./fake-agent.ts";
 export { fakeDid, fakeKeyPair, FakeMesh, FakeNetwork, type FakeNetworkOptions } from "./fake-mesh.ts";
 export { offerOf, type OfferSketch } from "./offers.ts";
+export { MemoryNetwork, type MemoryNetworkOptions } from "./memory-network.ts";
 export { VirtualClock } from "./virtual-clock.ts";

@@ -1,0 +1,179 @@
+import type { Did } from "../identity/index.ts";
+import { backoffMs, type Random } from "../kernel/index.ts";
+
+export type RedialInput =
+  /** Dialling may begin; what is learnt before waits. */
+  | { readonly kind: "start" }
+  /** Addresses learnt from elsewhere; a forgotten peer is known again. */
+  | { readonly kind: "learn"; readonly did: Did; readonly addresses: readonly string[] }
+  | { readonly kind: "forget"; readonly did: Did }
+  /** A link exists. `addresses` of its hello; `dialled` the one that worked, if we dialled. */
+  | {
+      readonly kind: "linked";
+      readonly did: Did;
+      readonly addresses: readonly string[];
+      readonly dialled?: string | undefined;
+    }
+  | { readonly kind: "lost"; readonly did: Did }
+  /** A dial ended without a link. `terminal`: the other side will not change its mind soon. */
+  | { readonly kind: "failed"; readonly did: Did; readonly terminal: boolean }
+  /** Time has passed. */
+  | { readonly kind: "tick" };
+
+export interface RedialPlan {
+  /** To be dialled now, each address in turn; each ends in an input `linked` or `failed`. */
+  readonly dials: readonly { readonly did: Did; readonly addresses: readonly string[] }[];
+  /** When the next `tick` is due; undefined = none. */
+  readonly wakeAtMs: number | undefined;
+  /** True when a peer was not stored, because too many are known. */
+  readonly full: boolean;
+}
+
+export interface RedialOptions {
+  readonly baseMs: number;
+  readonly capMs: number;
+  readonly dialsCountMax: number;
+  readonly knownCountMax: number;
+  readonly random: Random;
+}
+
+interface Known {
+  addresses: readonly string[];
+  attempt: number;
+  dueAtMs: number;
+  state: "waiting" | "dialling" | "linked";
+}
+
+const ADDRESSES_PER_PEER_MAX = 8;
+/** From here on the delay has reached its cap, whatever the base. */
+const ATTEMPT_MAX = 30;
+
+/** Decides which known peers are dialled when: full jitter, few at once, fresh peers before hopeless ones. */
+export class Redial {
+  readonly #options: RedialOptions;
+  readonly #known = new Map<Did, Known>();
+  /** Forgotten on purpose; what such a peer says of itself is not stored. Oldest out at the limit. */
+  readonly #forgotten = new Set<Did>();
+  #diallingCount = 0;
+  #started = false;
+
+  constructor(options: RedialOptions) {
+    this.#options = options;
+  }
+
+  get knownCount(): number {
+    return this.#known.size;
+  }
+
+  step(input: RedialInput, nowMs: number): RedialPlan {
+    const full = this.#apply(input, nowMs);
+    const dials: { did: Did; addresses: readonly string[] }[] = [];
+    while (this.#started && this.#diallingCount < this.#options.dialsCountMax) {
+      const next = this.#next(nowMs);
+      if (!next) break;
+      next.known.state = "dialling";
+      this.#diallingCount++;
+      dials.push({ did: next.did, addresses: next.known.addresses });
+    }
+    return { dials, wakeAtMs: this.#wakeAtMs(), full };
+  }
+
+  /** True when there was no room. */
+  #apply(input: RedialInput, nowMs: number): boolean {
+    switch (input.kind) {
+      case "start":
+        this.#started = true;
+        break;
+      case "learn":
+        this.#forgotten.delete(input.did);
+        return !this.#store(input.did, input.addresses, nowMs);
+      case "forget":
+        this.#forget(input.did);
+        break;
+      case "linked":
+        return this.#onLinked(input, nowMs);
+      case "lost":
+        this.#wait(input.did, 0, nowMs);
+        break;
+      case "failed":
+        this.#wait(input.did, input.terminal ? ATTEMPT_MAX : (this.#known.get(input.did)?.attempt ?? 0) + 1, nowMs);
+        break;
+      case "tick":
+        break;
+    }
+    return false;
+  }
+
+  #onLinked(input: RedialInput & { kind: "linked" }, nowMs: number): boolean {
+    const { did, addresses, dialled } = input;
+    const own = this.#known.get(did)?.addresses ?? [];
+    // What worked comes first next time.
+    const merged = [...new Set([...(dialled === undefined ? [] : [dialled]), ...own, ...addresses])];
+    const stored = this.#forgotten.has(did) || merged.length === 0 || this.#store(did, merged, nowMs);
+    const known = this.#known.get(did);
+    if (known) this.#setState(known, "linked");
+    return !stored;
+  }
+
+  #store(did: Did, addresses: readonly string[], nowMs: number): boolean {
+    const bounded = addresses.slice(0, ADDRESSES_PER_PEER_MAX);
+    const known = this.#known.get(did);
+    if (known) {
+      const changed = bounded.some((address) => !known.addresses.includes(address));
+      known.addresses = bounded;
+      // A new address is worth a try at once.
+      if (changed && known.state === "waiting") known.dueAtMs = nowMs;
+      return true;
+    }
+    if (this.#known.size >= this.#options.knownCountMax) return false;
+    this.#known.set(did, { addresses: bounded, attempt: 0, dueAtMs: nowMs, state: "waiting" });
+    return true;
+  }
+
+  #forget(did: Did): void {
+    const known = this.#known.get(did);
+    if (known?.state === "dialling") this.#diallingCount--;
+    this.#known.delete(did);
+    this.#forgotten.add(did);
+    if (this.#forgotten.size > this.#options.knownCountMax) {
+      for (const oldest of this.#forgotten) {
+        this.#forgotten.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  #wait(did: Did, attempt: number, nowMs: number): void {
+    const known = this.#known.get(did);
+    if (!known) return;
+    const { baseMs, capMs, random } = this.#options;
+    known.attempt = Math.min(attempt, ATTEMPT_MAX);
+    known.dueAtMs = nowMs + backoffMs(known.attempt, { baseMs, capMs }, random);
+    this.#setState(known, "waiting");
+  }
+
+  #setState(known: Known, state: "waiting" | "linked"): void {
+    if (known.state === "dialling") this.#diallingCount--;
+    known.state = state;
+    if (state === "linked") known.attempt = 0;
+  }
+
+  #next(nowMs: number): { did: Did; known: Known } | undefined {
+    let best: { did: Did; known: Known } | undefined;
+    for (const [did, known] of this.#known) {
+      if (known.state !== "waiting" || known.dueAtMs > nowMs || known.addresses.length === 0) continue;
+      if (!best || known.attempt < best.known.attempt) best = { did, known };
+    }
+    return best;
+  }
+
+  #wakeAtMs(): number | undefined {
+    if (!this.#started || this.#diallingCount >= this.#options.dialsCountMax) return undefined;
+    let wakeAtMs: number | undefined;
+    for (const known of this.#known.values()) {
+      if (known.state !== "waiting" || known.addresses.length === 0) continue;
+      if (wakeAtMs === undefined || known.dueAtMs < wakeAtMs) wakeAtMs = known.dueAtMs;
+    }
+    return wakeAtMs;
+  }
+}
