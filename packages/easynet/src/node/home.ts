@@ -6,7 +6,8 @@ import { generateKeyPair, type KeyPair, keyPairFromSeed } from "../identity/inde
 import { EasynetError } from "../kernel/index.ts";
 import type { MembershipFile } from "./types.ts";
 
-const membershipFileSchema = z.strictObject({
+/** The content of `membership.json`. */
+export const membershipFileSchema = z.strictObject({
   network: z.string(),
   networkName: z.string(),
   member: z.string(),

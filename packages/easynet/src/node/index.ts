@@ -9,7 +9,7 @@ export {
   type LoadedConfig,
   type NodeConfig,
 } from "./config.ts";
-export { Home, readRunFile, type RunFile } from "./home.ts";
+export { Home, membershipFileSchema, readRunFile, type RunFile } from "./home.ts";
 export { startNode, type StartedNode } from "./lazy-start.ts";
 export type {
   AgentHandle,

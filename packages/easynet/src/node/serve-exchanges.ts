@@ -38,10 +38,12 @@ async function deliver(exchange: IncomingExchange, host: AgentHost): Promise<voi
   const { request } = exchange;
   try {
     const value = await host.deliver({
-      agentDid: request.agent ?? "",
+      agentDid: request.agent,
       kind: request.capability,
       payload: request.input.args[0],
       from: request.envelope.from,
+      deadlineAtMs: request.envelope.deadlineAtMs,
+      signal: exchange.signal,
     });
     await exchange.send({ type: "final", value, stop: "end" });
   } catch (thrown) {

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { EasynetError } from "../../kernel/index.ts";
-import { Home, readRunFile } from "../../node/index.ts";
-import { createLocalApi, type LocalApi } from "../local-api.ts";
+import { Home, membershipFileSchema } from "../../node/index.ts";
+import { readStatus } from "../commands/status.ts";
+import { LocalClient } from "../local-client.ts";
 
 const READY_TIMEOUT_MS = 15_000;
 /** Members must have found each other by multicast after this long; then the demo links them by address. */
@@ -16,7 +17,7 @@ export interface DemoNode {
   readonly home: string;
   readonly did: string;
   readonly process: ChildProcess;
-  readonly api: LocalApi;
+  readonly api: LocalClient;
 }
 
 /** Three node processes of one private network, in folders of their own under the temporary folder. */
@@ -30,8 +31,9 @@ export class DemoNetwork implements AsyncDisposable {
     const home = new Home(join(this.#folder, name));
     const first = this.nodes[0];
     if (first) {
-      const membership = await first.api.post("/api/memberships", { member: home.nodeKey().did });
-      home.saveMembership({ ...asMembership(membership), addresses: [] });
+      const answer = await first.api.post("/api/memberships", { member: home.nodeKey().did });
+      // Without the addresses that it comes with: the nodes are to find each other.
+      home.saveMembership({ ...membershipFileSchema.parse(answer), addresses: [] });
     }
     const args = ["--home", home.path, "--name", name];
     if (this.#loopback !== undefined) args.push("--interface", this.#loopback);
@@ -39,9 +41,7 @@ export class DemoNetwork implements AsyncDisposable {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     const did = await ready(child, name);
-    const run = readRunFile(home.path);
-    if (!run) throw new EasynetError("NODE_NOT_RUNNING", { home: home.path });
-    const node: DemoNode = { name, home: home.path, did, process: child, api: createLocalApi(run.apiUrl, home.token()) };
+    const node: DemoNode = { name, home: home.path, did, process: child, api: LocalClient.open(home.path) };
     this.nodes.push(node);
     return node;
   }
@@ -54,7 +54,7 @@ export class DemoNetwork implements AsyncDisposable {
     if (await this.#linked(DISCOVERY_TIMEOUT_MS)) return "multicast";
     const [first, ...others] = this.nodes;
     for (const other of others) {
-      const status = await other.api.status();
+      const status = await readStatus(other.api);
       await first?.api.post("/api/peers", { address: status.addresses[0] ?? "" });
     }
     if (await this.#linked(READY_TIMEOUT_MS)) return "addresses";
@@ -64,8 +64,9 @@ export class DemoNetwork implements AsyncDisposable {
   async #linked(timeoutMs: number): Promise<boolean> {
     const untilMs = performance.now() + timeoutMs;
     while (performance.now() < untilMs) {
-      const counts = await Promise.all(this.nodes.map(async ({ api }) => (await api.status()).counts));
-      if (counts.every(({ nodes, peers }) => nodes === this.nodes.length && peers === this.nodes.length - 1)) return true;
+      const counts = await Promise.all(this.nodes.map(async ({ api }) => (await readStatus(api)).counts));
+      if (counts.every(({ nodes, peers }) => nodes === this.nodes.length && peers === this.nodes.length - 1))
+        return true;
       await pause(POLL_INTERVAL_MS);
     }
     return false;

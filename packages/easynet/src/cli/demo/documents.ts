@@ -6,7 +6,7 @@ import { EasynetError } from "../../kernel/index.ts";
 /** Documents larger than this are refused: the demo shows each piece, it is no indexer. */
 const DOCUMENT_BYTES_MAX = 8 * 1024 * 1024;
 /** Pieces are cut at blank lines; this is where a piece ends at the latest, in characters. */
-const PIECE_LENGTH_MAX = 1_000;
+const PIECE_LENGTH_MAX = 300;
 
 export interface Document {
   readonly name: string;

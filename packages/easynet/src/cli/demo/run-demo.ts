@@ -10,9 +10,20 @@ const KILL_AT_RATIO = 0.4;
 
 /** What the demo tells while it runs; every event is something that was observed. */
 export type DemoEvent =
-  | { readonly type: "linked"; readonly by: "multicast" | "addresses"; readonly nodes: readonly string[]; readonly ms: number }
+  | {
+      readonly type: "linked";
+      readonly by: "multicast" | "addresses";
+      readonly nodes: readonly string[];
+      readonly ms: number;
+    }
   | { readonly type: "documents"; readonly count: number; readonly pieceCount: number; readonly characterCount: number }
-  | { readonly type: "stream-item"; readonly document: string; readonly percent: number; readonly words: number; readonly node: string }
+  | {
+      readonly type: "stream-item";
+      readonly document: string;
+      readonly percent: number;
+      readonly words: number;
+      readonly node: string;
+    }
   | { readonly type: "progress"; readonly doneCount: number; readonly pieceCount: number }
   | { readonly type: "killed"; readonly node: string; readonly pid: number; readonly doneCount: number };
 
@@ -98,7 +109,8 @@ async function showStream(
   let node = "";
   for await (const event of call.events()) {
     if (event.type === "assigned") node = event.nodeName;
-    if (event.type === "item") onEvent({ type: "stream-item", document: longest.name, node, ...surveyLine(event.value) });
+    if (event.type === "item")
+      onEvent({ type: "stream-item", document: longest.name, node, ...surveyLine(event.value) });
     if (event.type === "error") throw new Error(event.error.message);
   }
 }
