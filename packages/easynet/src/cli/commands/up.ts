@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { homedir } from "node:os";
+import { join, sep } from "node:path";
 import type { ServedNode } from "../../gateway/index.ts";
 import type { NodeStatusReport } from "../../node/index.ts";
 import type { CliContext } from "../cli-context.ts";
@@ -43,13 +44,15 @@ export async function up(context: CliContext, options: UpOptions, args: readonly
     return;
   }
   // The mesh and all that hangs on it is loaded only here.
-  const [{ serveNode }, { loadConfig }] = await Promise.all([
+  const [{ serveNode }, { loadConfig }, { builtInFunctions }] = await Promise.all([
     import("../../gateway/index.ts"),
     import("../../node/index.ts"),
+    import("../built-in-functions.ts"),
   ]);
   const config = loadConfig({ env: context.io.env, flags: flagsOf(context, options) });
   const networkIsNew = !existsSync(join(config.value.home, "membership.json"));
   const served = await serveNode(config);
+  await served.node.addAgent(builtInFunctions(served.node.name));
   const report = reportOf(served, networkIsNew);
   if (context.json) context.printJson(report);
   else print(context, report);
@@ -96,11 +99,20 @@ function print(context: CliContext, report: UpReport): void {
     [context.text("up.nearby"), `${nearby} · ${multicast(context, status)}`],
     [context.text("up.reachable"), status.addresses.map(printable).join("  ") || "–"],
     [context.text("up.offers"), offers],
-    [context.text("up.api"), `${report.apiUrl}  ${dim(context.text("up.token", { file: report.tokenFile }))}`],
+    [
+      context.text("up.api"),
+      `${report.apiUrl}  ${dim(context.text("up.token", { file: shortPath(report.tokenFile) }))}`,
+    ],
     [context.text("up.try"), `${cyan(next)}  ${dim(context.text("up.tryAgents"))}`],
   ];
   context.print(`${headline(context, status, note)}\n\n${columns(rows)}\n`);
   context.say(dim(context.text("up.ready", { time: formatMs(report.readyMs) })));
+}
+
+/** `~/.easynet/token`: the user's home folder by its short name. */
+function shortPath(path: string): string {
+  const home = homedir();
+  return path.startsWith(home + sep) ? `~${path.slice(home.length)}` : path;
 }
 
 /** Tells who comes and goes; the first signal leaves the network in order, the second one ends the process at once. */

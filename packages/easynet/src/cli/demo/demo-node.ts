@@ -1,7 +1,7 @@
 /** One of the demo's three nodes: an ordinary program that shares functions. Started by run-demo.ts as a process. */
 import { parseArgs } from "node:util";
 import { ComputeNode } from "../../sdk/index.ts";
-import { countWords, detectScript, surveyDocument, tokenise } from "./text-functions.ts";
+import { countWords, detectScript, surveyDocument } from "./text-functions.ts";
 
 const { values } = parseArgs({
   options: { home: { type: "string" }, name: { type: "string" }, interface: { type: "string" } },
@@ -18,7 +18,9 @@ const node = new ComputeNode({
   apiPort: 0,
 });
 node.register("text.detect-script", detectScript);
-node.register("text.tokenise", tokenise);
+// Cutting text into words is real work: in worker threads it does not hold up the node itself.
+const module = new URL(`./text-functions${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+node.register("text.tokenise", { module, export: "tokenise" }, { parameters: ["text", "script"] });
 node.register("text.count", countWords);
 node.register("text.survey", surveyDocument);
 const { did } = await node.serve();
