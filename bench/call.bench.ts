@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "easynet";
 import { issueMemberHome, readyMessage } from "./call/homes.ts";
-import { type BenchResult, median, percentile } from "./harness.ts";
+import { type BenchResult, median, percentile, runBench } from "./harness.ts";
 
 const ROUNDS = 5;
 const WARM_UP_CALLS = 2_000;
@@ -26,7 +26,7 @@ interface Figures {
   readonly callsPerSecond: number;
 }
 
-export async function run(): Promise<BenchResult> {
+async function run(): Promise<BenchResult> {
   const folder = mkdtempSync(join(tmpdir(), "easynet-bench-"));
   const providerHome = join(folder, "provider");
   const child = fork(new URL("./call/provider.ts", import.meta.url), [providerHome]);
@@ -136,3 +136,5 @@ function httpAdd(agent: Agent, port: number, body: { a: number; b: number }): Pr
 function round3(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
+
+await runBench("call", run);
