@@ -115,6 +115,8 @@ class Libp2pFabric implements Fabric {
   readonly #parts: Libp2pParts;
   readonly #clock: Clock;
   readonly #connections = new Map<string, Libp2pConnection>();
+  /** The last dial that is under way to each peer; at most as many as the caller starts. */
+  readonly #dialling = new Map<string, Promise<void>>();
   #onConnection: ((connection: FabricConnection) => void) | undefined;
 
   constructor(options: Libp2pFabricOptions, parts: Libp2pParts) {
@@ -172,11 +174,9 @@ class Libp2pFabric implements Fabric {
       signal: options.signal,
     });
     try {
-      // `force`: each dial is a connection of its own; which of two is kept is the mesh's decision.
-      const connection = await this.#node.dial(this.#parts.parse(target), { signal: deadline.signal, force: true });
-      const known = this.#connections.get(connection.id) ?? this.#open(connection);
+      const connection = await this.#dialAlone(target, deadline.signal);
       this.#options.metrics.count("easynet_fabric_dials_total", { result: "ok" });
-      return known;
+      return connection;
     } catch (error) {
       this.#options.metrics.count("easynet_fabric_dials_total", { result: "failed" });
       throw dialError(address, error);
@@ -185,6 +185,24 @@ class Libp2pFabric implements Fabric {
 
   onConnection(handler: (connection: FabricConnection) => void): void {
     this.#onConnection = handler;
+  }
+
+  /**
+   * Each dial is a connection of its own: which of two is kept is the mesh's decision. libp2p joins dials to one peer
+   * that run at the same time, so they run one after the other.
+   */
+  async #dialAlone(target: string, signal: AbortSignal): Promise<Libp2pConnection> {
+    const peer = parseAddress(target).did ?? target;
+    const before = this.#dialling.get(peer);
+    const own = Promise.withResolvers<void>();
+    this.#dialling.set(peer, own.promise);
+    try {
+      await before;
+      return this.#open(await this.#node.dial(this.#parts.parse(target), { signal, force: true }));
+    } finally {
+      own.resolve();
+      if (this.#dialling.get(peer) === own.promise) this.#dialling.delete(peer);
+    }
   }
 
   #open(connection: Connection): Libp2pConnection {

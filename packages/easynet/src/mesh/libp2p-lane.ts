@@ -44,9 +44,11 @@ export class Libp2pLane implements LaneStream {
     if (buffered + bytes.byteLength > LANE_BUFFERED_BYTES_MAX) {
       throw new EasynetError("BACKPRESSURE", { peer: "The peer", lane: this.#lane, bytes: buffered });
     }
-    const ready = this.#stream.send(bytes) && this.#stream.writeBufferLength <= LANE_HIGH_WATER_BYTES;
-    if (!ready) this.#needsDrain = true;
-    return ready;
+    // What libp2p answers is about the whole connection; the lane goes by its own buffer.
+    this.#stream.send(bytes);
+    if (this.#stream.writeBufferLength <= LANE_HIGH_WATER_BYTES) return true;
+    this.#needsDrain = true;
+    return false;
   }
 
   onData(handler: (chunk: Uint8Array) => void): void {
@@ -96,7 +98,7 @@ export class Libp2pLane implements LaneStream {
 
   #checkDrain(): void {
     this.#drainCheckQueued = false;
-    if (!this.#needsDrain || this.#closed || this.#stream.writableNeedsDrain) return;
+    if (!this.#needsDrain || this.#closed) return;
     if (this.#stream.writeBufferLength > LANE_HIGH_WATER_BYTES) return;
     this.#needsDrain = false;
     this.#guard(() => this.#onDrain?.());
