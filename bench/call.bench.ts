@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "easynet";
 import { issueMemberHome, readyMessage } from "./call/homes.ts";
-import { type BenchResult, median, percentile, runBench } from "./harness.ts";
+import { type BenchResult, median, percentile, round, runBench } from "./harness.ts";
 
 const ROUNDS = 5;
 const WARM_UP_CALLS = 2_000;
@@ -26,7 +26,7 @@ interface Figures {
   readonly callsPerSecond: number;
 }
 
-async function run(): Promise<BenchResult> {
+async function bench(): Promise<BenchResult> {
   const folder = mkdtempSync(join(tmpdir(), "easynet-bench-"));
   const providerHome = join(folder, "provider");
   const child = fork(new URL("./call/provider.ts", import.meta.url), [providerHome]);
@@ -58,7 +58,7 @@ async function measure(child: ChildProcess, folder: string): Promise<BenchResult
   };
   const rounds: Record<string, Figures[]> = { mesh: [], attached: [], http: [] };
   for (const add of Object.values(ways)) await callMany(add, WARM_UP_CALLS, OUTSTANDING);
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let number = 0; number < ROUNDS; number++) {
     for (const [way, add] of Object.entries(ways)) rounds[way]?.push(await figures(add));
   }
   agent.destroy();
@@ -71,18 +71,18 @@ async function measure(child: ChildProcess, folder: string): Promise<BenchResult
   return {
     metrics: {
       calls_per_second_64: Math.round(overMesh.callsPerSecond),
-      p50_ms_1: round3(overMesh.p50Ms),
-      p99_ms_1: round3(overMesh.p99Ms),
+      p50_ms_1: round(overMesh.p50Ms, 3),
+      p99_ms_1: round(overMesh.p99Ms, 3),
       attached_calls_per_second_64: Math.round(overSocket.callsPerSecond),
-      attached_p50_ms_1: round3(overSocket.p50Ms),
-      throughput_ratio_vs_http: round3(overMesh.callsPerSecond / bare.callsPerSecond),
-      p50_ratio_vs_http: round3(overMesh.p50Ms / bare.p50Ms),
+      attached_p50_ms_1: round(overSocket.p50Ms, 3),
+      throughput_ratio_vs_http: round(overMesh.callsPerSecond / bare.callsPerSecond, 3),
+      p50_ratio_vs_http: round(overMesh.p50Ms / bare.p50Ms, 3),
     },
     peers: {
       "bare JSON over node:http": {
         calls_per_second_64: Math.round(bare.callsPerSecond),
-        p50_ms_1: round3(bare.p50Ms),
-        p99_ms_1: round3(bare.p99Ms),
+        p50_ms_1: round(bare.p50Ms, 3),
+        p99_ms_1: round(bare.p99Ms, 3),
       },
     },
     samples: { rounds: ROUNDS, sequential_calls: SEQUENTIAL_CALLS, concurrent_calls: CONCURRENT_CALLS },
@@ -133,8 +133,4 @@ function httpAdd(agent: Agent, port: number, body: { a: number; b: number }): Pr
   });
 }
 
-function round3(value: number): number {
-  return Math.round(value * 1000) / 1000;
-}
-
-await runBench("call", run);
+await runBench("call", bench);
