@@ -10,6 +10,8 @@ const refusal = refusalOfNode(process.versions.node, languageFrom(args, process.
 if (refusal === undefined) {
   // Compiled code is kept between runs: much of the start of a small command is compiling.
   module.enableCompileCache();
+  // Who reads only the first lines (`easynet agents | head -1`) is done, not in trouble.
+  process.stdout.on("error", () => process.exit(0));
   const { runCli } = await import("./run-cli.ts");
   process.exitCode = await runCli(args, process);
 } else {

@@ -3,6 +3,7 @@ import type { CliContext } from "./cli-context.ts";
 import { agents } from "./commands/agents.ts";
 import { call } from "./commands/call.ts";
 import { config } from "./commands/config.ts";
+import { demo } from "./commands/demo.ts";
 import { down } from "./commands/down.ts";
 import { peers } from "./commands/peers.ts";
 import { status } from "./commands/status.ts";
@@ -64,6 +65,10 @@ const COMMANDS: readonly Declare[] = [
       watch(context),
     ),
   (program, context) =>
+    command(program, context, { name: "demo", examples: ["easynet demo", "easynet demo notes/*.md"] })
+      .argument("[files...]", context.text("demo.files"))
+      .action((files) => demo(context, files)),
+  (program, context) =>
     command(program, context, { name: "config", examples: ["easynet config --explain"] })
       .option("--explain", context.text("config.explain"))
       .action((options) => config(context, options)),
@@ -96,7 +101,7 @@ export function createProgram(context: CliContext, args: readonly string[]): Com
 }
 
 interface CommandText {
-  readonly name: "up" | "down" | "status" | "peers" | "agents" | "call" | "watch" | "config" | "version";
+  readonly name: "up" | "down" | "status" | "peers" | "agents" | "call" | "watch" | "demo" | "config" | "version";
   readonly examples: readonly string[];
 }
 

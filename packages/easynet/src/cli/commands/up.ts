@@ -43,6 +43,11 @@ export async function up(context: CliContext, options: UpOptions, args: readonly
     }
     return;
   }
+  // From here on a signal means to leave in order, also while the node is still starting.
+  await context.interruptible((signal) => serve(context, options, signal));
+}
+
+async function serve(context: CliContext, options: UpOptions, signal: AbortSignal): Promise<void> {
   // The mesh and all that hangs on it is loaded only here.
   const [{ serveNode }, { loadConfig }, { builtInFunctions }] = await Promise.all([
     import("../../gateway/index.ts"),
@@ -52,11 +57,15 @@ export async function up(context: CliContext, options: UpOptions, args: readonly
   const config = loadConfig({ env: context.io.env, flags: flagsOf(context, options) });
   const networkIsNew = !existsSync(join(config.value.home, "membership.json"));
   const served = await serveNode(config);
-  await served.node.addAgent(builtInFunctions(served.node.name));
-  const report = reportOf(served, networkIsNew);
-  if (context.json) context.printJson(report);
-  else print(context, report);
-  await untilStopped(context, served);
+  try {
+    await served.node.addAgent(builtInFunctions(served.node.name));
+    const report = reportOf(served, networkIsNew);
+    if (context.json) context.printJson(report);
+    else print(context, report);
+    await untilStopped(context, served, signal);
+  } finally {
+    await served.stop();
+  }
 }
 
 function flagsOf(context: CliContext, options: UpOptions): Readonly<Record<string, unknown>> {
@@ -93,8 +102,7 @@ function print(context: CliContext, report: UpReport): void {
   const note = context.text(report.networkIsNew ? "up.new" : "up.private");
   const nearby = peers.length === 0 ? context.text("up.nobody") : peers.map(printable).join(", ");
   const offers = functions.length === 0 ? context.text("up.offersNothing") : functions.map(printable).join(", ");
-  const [first] = functions;
-  const next = first === undefined ? "easynet agents" : `easynet call ${printable(first)} …`;
+  const next = functions.includes("count-words") ? 'easynet call count-words "what can it do"' : "easynet agents";
   const rows = [
     [context.text("up.nearby"), `${nearby} · ${multicast(context, status)}`],
     [context.text("up.reachable"), status.addresses.map(printable).join("  ") || "–"],
@@ -103,7 +111,7 @@ function print(context: CliContext, report: UpReport): void {
       context.text("up.api"),
       `${report.apiUrl}  ${dim(context.text("up.token", { file: shortPath(report.tokenFile) }))}`,
     ],
-    [context.text("up.try"), `${cyan(next)}  ${dim(context.text("up.tryAgents"))}`],
+    [context.text("up.try"), cyan(next)],
   ];
   context.print(`${headline(context, status, note)}\n\n${columns(rows)}\n`);
   context.say(dim(context.text("up.ready", { time: formatMs(report.readyMs) })));
@@ -116,7 +124,7 @@ function shortPath(path: string): string {
 }
 
 /** Tells who comes and goes; the first signal leaves the network in order, the second one ends the process at once. */
-async function untilStopped(context: CliContext, served: ServedNode): Promise<void> {
+async function untilStopped(context: CliContext, served: ServedNode, signal: AbortSignal): Promise<void> {
   const say = (line: string): void => {
     if (!context.json) context.say(line);
   };
@@ -125,13 +133,12 @@ async function untilStopped(context: CliContext, served: ServedNode): Promise<vo
     if (event.type === "peer-joined") say(context.text("up.joined", { name: printable(event.name) }));
     if (event.type === "peer-left") say(context.text("up.left", { name: printable(event.name) }));
   });
-  await context.interruptible(async (signal) => {
-    const leave = (): void => {
-      say(context.text("up.leaving"));
-      void served.stop();
-    };
-    signal.addEventListener("abort", leave, { once: true });
-    await served.stopped;
-  });
+  const leave = (): void => {
+    say(context.text("up.leaving"));
+    void served.stop();
+  };
+  signal.addEventListener("abort", leave, { once: true });
+  if (signal.aborted) leave();
+  await served.stopped;
   say(context.text("up.leftNetwork"));
 }
