@@ -50,8 +50,8 @@ function unpackTypedArray(bytes: Uint8Array): NodeJS.TypedArray {
 }
 
 /**
- * One value as MessagePack. A Map becomes a map, a Set an array, a function undefined, an object with `toJSON` what
- * that returns; everything that encodes also passes the limits of {@link decodeValue}, but for the size of a frame.
+ * One value as MessagePack. A Map becomes a map, a Set an array, a function undefined, an object of a class
+ * with `toJSON` what that returns; everything that encodes also passes the limits of {@link decodeValue}, but for the size of a frame.
  * @throws {EasynetError} FRAME_TOO_DEEP also for cycles; INVALID_ARGUMENT for what has no form on the wire
  */
 export function encodeValue(value: unknown): Uint8Array {
