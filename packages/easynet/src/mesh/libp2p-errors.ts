@@ -6,7 +6,7 @@ const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EINVAL/, "no route to the host"],
   [/dial self/i, "the address is this node's own"],
   [/Unexpected ?Peer/i, "another key answered (wrong key)"],
-  [/timeout|timed out|aborted|AbortError|ETIMEDOUT/i, "no answer in time (timeout)"],
+  [/did not end within|timeout|timed out|aborted|AbortError|ETIMEDOUT/i, "no answer in time (timeout)"],
   [/ECONNRESET|EPIPE|closed|TCP transmission error|Unexpected EOF/i, "the other end closed the connection"],
 ];
 
