@@ -57,5 +57,5 @@ export class OfferIndex {
 }
 
 function isNamed({ card, node }: Offer, agent: string): boolean {
-  return card.name === agent || card.id === agent || node.did === agent;
+  return card.name === agent || card.id === agent || node.did === agent || node.record.name === agent;
 }

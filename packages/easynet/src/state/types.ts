@@ -21,7 +21,7 @@ export interface Offer {
 export interface FindQuery {
   /** Exact capability name. */
   readonly capability?: string;
-  /** Agent name, or did of agent or node. */
+  /** An agent or a node, by name or did. */
   readonly agent?: string;
   readonly agentType?: string;
   readonly tag?: string;
