@@ -41,6 +41,10 @@ export class AttachedAgent implements Agent {
       yield errorEvent(signal.reason);
       return;
     }
+    if (!this.#capabilities.some(({ name }) => name === task.capability)) {
+      yield errorEvent(new EasynetError("CAPABILITY_UNKNOWN", { agent: this.name, capability: task.capability }));
+      return;
+    }
     const invocation = invocations.begin(task.capability);
     const abort = (): void => invocations.cancel(invocation, toEasynetError(signal.reason));
     signal.addEventListener("abort", abort, { once: true });

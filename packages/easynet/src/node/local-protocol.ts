@@ -44,6 +44,8 @@ export const LOCAL_LIMITS = {
 export const LOCAL_CLOSE_CODES = { malformed: 4400, unauthorized: 4401, helloTimeout: 4408, tooSlow: 4429 } as const;
 
 const text = (lengthMax: number) => z.string().max(lengthMax);
+/** A text that is shortened, not refused: a failure must always arrive, whatever the function wrote into it. */
+const cut = (lengthMax: number) => z.string().transform((whole) => whole.slice(0, lengthMax));
 const correlationSchema = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 const argsSchema = z.array(z.unknown()).max(1_000).optional();
 const kwargsSchema = z.record(z.string(), z.unknown()).optional();
@@ -117,8 +119,8 @@ export const processMessageSchema = z.discriminatedUnion("type", [
     invocation: correlationSchema,
     /** `code` and `details` only from a process that raises easynet's own errors (docs/errors.md). */
     error: z.strictObject({
-      name: text(200),
-      message: text(10_000),
+      name: cut(200),
+      message: cut(10_000),
       code: text(80).optional(),
       details: z.record(text(80), z.union([text(1_000), z.number(), z.boolean()])).optional(),
     }),
