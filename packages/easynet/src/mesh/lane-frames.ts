@@ -1,6 +1,6 @@
 /**
  * How the lanes of one connection share it: before each piece 8 bytes, `u8 type | u24 length | u32 lane id`, big-endian
- * (docs/protocol/lanes.md). A data piece is handed on as it comes in, so that nothing is gathered or copied here.
+ * (docs/protocol/transport.md). A data piece is handed on as it comes in, so that nothing is gathered or copied here.
  */
 export const LANE_FRAME = { data: 0, open: 1, end: 2, reset: 3 } as const;
 export const LANE_FRAME_HEADER_BYTES = 8;

@@ -1,4 +1,4 @@
-import type { MulticastDNS, Options } from "multicast-dns";
+import type { Options, QueryPacket, ResponsePacket } from "multicast-dns";
 import { type Clock, type Random, type Timer } from "../kernel/index.ts";
 import { type ChosenInterface, isOnLink } from "./mdns-interfaces.ts";
 import { announcement, type Answer, MDNS_SERVICE, type MdnsSelf, type Question } from "./mdns-records.ts";
@@ -13,7 +13,24 @@ const ASK_DELAYS_MS = [1000, 3000, 9000] as const;
 const ASK_INTERVAL_MS = 30_000;
 const GOODBYE_TIMEOUT_MS = 250;
 
-export type OpenMulticast = (options: Options) => MulticastDNS;
+type Done = (error: Error | null) => void;
+type From = { readonly address: string };
+
+/** What is used of a socket of multicast-dns. */
+export interface MulticastSocket {
+  on(event: "ready", listener: () => void): unknown;
+  on(event: "error" | "warning", listener: (error: NodeJS.ErrnoException) => void): unknown;
+  on(event: "query", listener: (packet: Pick<QueryPacket, "questions">, from: From) => void): unknown;
+  on(
+    event: "response",
+    listener: (packet: Pick<ResponsePacket, "answers" | "additionals">, from: From) => void,
+  ): unknown;
+  query(questions: Question[], done: Done): void;
+  respond(answers: Answer[], done: Done): void;
+  destroy(done: () => void): void;
+}
+
+export type OpenMulticast = (options: Options) => MulticastSocket;
 
 export interface MdnsSocketOptions {
   readonly open: OpenMulticast;
@@ -33,7 +50,7 @@ export class MdnsSocket {
   /** `listening`, `heard` once somebody else spoke, or `failed: reason`. */
   state = "listening";
   readonly #options: MdnsSocketOptions;
-  readonly #dns: MulticastDNS;
+  readonly #dns: MulticastSocket;
   readonly #timers = new Set<Timer>();
   #announcedAtMs = Number.NEGATIVE_INFINITY;
   #announceTimer: Timer | undefined;
@@ -70,7 +87,7 @@ export class MdnsSocket {
     this.#announceTimer?.cancel();
     const { self } = this.#options;
     if (!this.state.startsWith("failed")) {
-      await this.#within((done) => this.#dns.respond(announcement(self, this.on.address, true), done));
+      await this.#within((done) => this.#dns.respond(announcement(self, this.on.address, true), () => done()));
     }
     await this.#within((done) => this.#dns.destroy(done));
   }

@@ -30,6 +30,8 @@ export interface MdnsOptions {
   readonly onHint: (hint: MdnsHint) => void;
   /** The machine's interfaces. @default os.networkInterfaces */
   readonly machine?: typeof networkInterfaces;
+  /** Opens a multicast socket. @default that of multicast-dns, loaded on start */
+  readonly open?: OpenMulticast;
 }
 
 export interface MdnsInterfaceState {
@@ -78,9 +80,8 @@ class MdnsService implements Mdns {
   async start(): Promise<void> {
     if (this.#started) return;
     this.#started = true;
-    const { default: open } = await import("multicast-dns");
+    this.#open = this.#options.open ?? (await import("multicast-dns")).default;
     if (!this.#started) return;
-    this.#open = open;
     this.#scanAgainAndAgain();
   }
 
