@@ -135,18 +135,17 @@ describe("mDNS discovery", () => {
       Buffer.concat([Buffer.from("000084000000000100000000", "hex"), Buffer.from("c00c000c0001", "hex")]),
       Buffer.from(Array.from({ length: 300 }, (_, index) => (index * 97) % 256)),
     ];
-    for (const packet of hostile) {
-      await new Promise<void>((resolve, reject) => {
-        socket.send(packet, 5353, "224.0.0.251", (error) => (error ? reject(error) : resolve()));
-      });
-    }
-    socket.close();
+    const sendAll = (): Promise<unknown> =>
+      Promise.all(hostile.map((packet) => new Promise((resolve) => socket.send(packet, 5353, "224.0.0.251", resolve))));
+    // Sent again with each look, because what comes before the other end has bound its socket is lost.
     const malformed = async (): Promise<number> => {
+      await sendAll();
       first.process.stdin.write("status\n");
       await first.next("status");
       return Number(first.lines.findLast((line) => line.event === "status")?.["malformedCount"]);
     };
     await expect.poll(malformed, { timeout: 5000, interval: 100 }).toBeGreaterThan(0);
+    socket.close();
     const second = startWorker({ network, name: "second", interfaces: ["lo"] });
     expect((await second.next("linked"))["did"]).toBe((await first.next("ready"))["did"]);
   });
