@@ -217,6 +217,38 @@ describe("the API", () => {
     expect(node.listenersCount).toBe(before);
   });
 
+  test("opens 64 event streams and refuses one more until one is closed", async () => {
+    const other = await startTestGateway();
+    const open = async (): Promise<{ status: number; leave: () => void }> => {
+      const abort = new AbortController();
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      const { status } = await fetch(`${other.gateway.url}/api/events`, { headers, signal: abort.signal });
+      return { status, leave: () => abort.abort() };
+    };
+    const streams = await Promise.all(Array.from({ length: 64 }, open));
+    expect(streams.every(({ status }) => status === 200)).toBe(true);
+    expect(await send(`${other.gateway.url}/api/events`)).toMatchObject({ status: 429, body: { code: "OVERLOADED" } });
+    streams[0]?.leave();
+    while (other.node.listenersCount === 64) await new Promise((resolve) => setImmediate(resolve));
+    expect((await open()).status).toBe(200);
+    await other.gateway.close();
+  });
+
+  test("takes 256 calls at once and refuses one more", async () => {
+    const other = await startTestGateway();
+    const url = `${other.gateway.url}/api/call`;
+    const waiting = Array.from({ length: 256 }, () => send(url, { body: { capability: "wait", timeoutMs: 3_000 } }));
+    while (other.node.status().counts.tasksRunning < 256) await new Promise((resolve) => setImmediate(resolve));
+    expect(await send(url, { body: { capability: "add", args: [1, 1] } })).toMatchObject({
+      status: 429,
+      body: { code: "OVERLOADED" },
+    });
+    const answers = await Promise.all(waiting);
+    expect(answers.every(({ status }) => status === 504)).toBe(true);
+    expect(await send(url, { body: { capability: "add", args: [1, 1] } })).toMatchObject({ status: 200 });
+    await other.gateway.close();
+  });
+
   test("connects to a peer and tells why it cannot", async () => {
     const good = await send(at("/api/peers"), { body: { address: "10.0.0.2:7441" } });
     expect(good).toMatchObject({ status: 200, body: { name: "neighbour", direction: "outbound" } });

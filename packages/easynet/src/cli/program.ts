@@ -1,21 +1,12 @@
 import { Command, Option } from "commander";
 import type { CliContext } from "./cli-context.ts";
-import { agents } from "./commands/agents.ts";
-import { call } from "./commands/call.ts";
-import { config } from "./commands/config.ts";
-import { demo } from "./commands/demo.ts";
-import { down } from "./commands/down.ts";
-import { peers } from "./commands/peers.ts";
-import { status } from "./commands/status.ts";
-import { up } from "./commands/up.ts";
 import { packageVersion, version } from "./commands/version.ts";
-import { watch } from "./commands/watch.ts";
 import type { TextKey } from "./texts.ts";
 
 /** Adds one command to the program. */
 type Declare = (program: Command, context: CliContext, args: readonly string[]) => void;
 
-/** Every command, in the order of the help. */
+/** Every command, in the order of the help. Its code is loaded when it runs: most of a start is loading. */
 const COMMANDS: readonly Declare[] = [
   (program, context, args) =>
     command(program, context, { name: "up", examples: ["easynet up", "easynet up --name desk --detach"] })
@@ -27,20 +18,24 @@ const COMMANDS: readonly Declare[] = [
       .option("--no-mdns", context.text("up.noMdns"))
       .option("--interface <name...>", context.text("up.interface"))
       .option("--detach", context.text("up.detach"))
-      .action((options) => up(context, options, args)),
+      .action(async (options) => (await import("./commands/up.ts")).up(context, options, args)),
   (program, context) =>
-    command(program, context, { name: "down", examples: ["easynet down"] }).action(() => down(context)),
-  (program, context) =>
-    command(program, context, { name: "status", examples: ["easynet status", "easynet status --json"] }).action(() =>
-      status(context),
+    command(program, context, { name: "down", examples: ["easynet down"] }).action(async () =>
+      (await import("./commands/down.ts")).down(context),
     ),
   (program, context) =>
-    command(program, context, { name: "peers", examples: ["easynet peers"] }).action(() => peers(context)),
+    command(program, context, { name: "status", examples: ["easynet status", "easynet status --json"] }).action(
+      async () => (await import("./commands/status.ts")).status(context),
+    ),
+  (program, context) =>
+    command(program, context, { name: "peers", examples: ["easynet peers"] }).action(async () =>
+      (await import("./commands/peers.ts")).peers(context),
+    ),
   (program, context) =>
     command(program, context, { name: "agents", examples: ["easynet agents", "easynet agents --can add"] })
       .option("--can <capability>", context.text("agents.can"))
       .option("--agent <agent>", context.text("agents.agent"))
-      .action((options) => agents(context, options)),
+      .action(async (options) => (await import("./commands/agents.ts")).agents(context, options)),
   (program, context) =>
     command(program, context, {
       name: "call",
@@ -59,19 +54,21 @@ const COMMANDS: readonly Declare[] = [
       .addOption(
         new Option("--priority <word>", context.text("call.priority")).choices(["critical", "high", "normal", "low"]),
       )
-      .action((name, words, options) => call(context, [name, ...words], options)),
+      .action(async (name, words, options) =>
+        (await import("./commands/call.ts")).call(context, [name, ...words], options),
+      ),
   (program, context) =>
-    command(program, context, { name: "watch", examples: ["easynet watch", "easynet watch --json"] }).action(() =>
-      watch(context),
+    command(program, context, { name: "watch", examples: ["easynet watch", "easynet watch --json"] }).action(async () =>
+      (await import("./commands/watch.ts")).watch(context),
     ),
   (program, context) =>
     command(program, context, { name: "demo", examples: ["easynet demo", "easynet demo notes/*.md"] })
       .argument("[files...]", context.text("demo.files"))
-      .action((files) => demo(context, files)),
+      .action(async (files) => (await import("./commands/demo.ts")).demo(context, files)),
   (program, context) =>
     command(program, context, { name: "config", examples: ["easynet config --explain"] })
       .option("--explain", context.text("config.explain"))
-      .action((options) => config(context, options)),
+      .action(async (options) => (await import("./commands/config.ts")).config(context, options)),
   (program, context) =>
     command(program, context, { name: "version", examples: ["easynet version --json"] }).action(() => version(context)),
 ];
