@@ -107,8 +107,9 @@ export class MemoryConnection implements FabricConnection {
     this.finish(both ? new Error("the connection broke") : undefined);
   }
 
-  get closed(): boolean {
-    return this.#closed;
+  /** Nothing may be put off any more: the end comes behind what was sent. */
+  get closing(): boolean {
+    return this.#closing !== undefined;
   }
 
   get network(): MemoryNetwork {
@@ -259,7 +260,8 @@ class MemoryLane implements LaneStream {
     if (this.#closed || !first) return;
     let bytes = due.length === 1 ? first : new Uint8Array(Buffer.concat(due));
     // Sometimes the tail is late, so that frames are split in time too.
-    if (latencyMs.max > 0 && bytes.length > 1 && this.#underWay.length === 0 && random.next() < 0.2) {
+    const isLast = this.#underWay.length === 0 && !this.#connection.closing;
+    if (latencyMs.max > 0 && bytes.length > 1 && isLast && random.next() < 0.2) {
       const kept = 1 + Math.floor(random.next() * (bytes.length - 1));
       const dueMs = this.transmit(() => this.#arrive());
       this.#underWay.push({ bytes: bytes.subarray(kept), dueMs });
