@@ -12,7 +12,7 @@ export type Report =
   | { readonly kind: "connected" }
   | { readonly kind: "rtt"; readonly latenciesUs: readonly number[] }
   | { readonly kind: "pumped" }
-  | { readonly kind: "received"; readonly count: number; readonly elapsedMs: number }
+  | { readonly kind: "received"; readonly count: number; readonly bytes: number; readonly elapsedMs: number }
   | { readonly kind: "cpu"; readonly cpuUs: number };
 
 const [, , role = "", name = "", addressJson = "null"] = process.argv;
@@ -31,19 +31,23 @@ async function loadSystem(): Promise<System> {
 
 const onPong: (() => void)[] = [];
 let receivedCount = 0;
+let receivedBytes = 0;
 let firstAtMs = 0;
 
 function serve(channel: Channel): void {
   channel.onMessage((kind, body) => {
     if (kind === KINDS.data) {
       if (receivedCount++ === 0) firstAtMs = performance.now();
+      receivedBytes += body.length;
     } else if (kind === KINDS.ping) {
       channel.send(KINDS.pong, Uint8Array.from(body));
     } else if (kind === KINDS.pong) {
       onPong[0]?.();
     } else if (kind === KINDS.end) {
-      report({ kind: "received", count: receivedCount, elapsedMs: performance.now() - firstAtMs });
+      const elapsedMs = performance.now() - firstAtMs;
+      report({ kind: "received", count: receivedCount, bytes: receivedBytes, elapsedMs });
       receivedCount = 0;
+      receivedBytes = 0;
     }
   });
 }

@@ -34,7 +34,9 @@ export async function startPair(system: string, server?: unknown): Promise<Pair>
       const received = far.next("received");
       near.tell({ do: "pump", size, count });
       const got = await received;
-      if (got.count !== count) throw new Error(`${system} lost messages: ${got.count} of ${count} arrived`);
+      if (got.count !== count || got.bytes !== count * size) {
+        throw new Error(`${system} lost messages: ${got.count} of ${count} arrived, ${got.bytes} bytes`);
+      }
       return { perSecond: (count / got.elapsedMs) * 1000, cpuUs: ((await cpuUs()) - before) / count };
     },
     stop() {
