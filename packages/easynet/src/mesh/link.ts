@@ -142,7 +142,7 @@ export class Link {
     this.#traffic?.suspect();
   }
 
-  /** Tells the peer why, lets that leave, and closes. */
+  /** Tells the peer why, unless the control lane is full, lets that leave, and closes. */
   close(error: EasynetError): void {
     if (this.#state === "closed") return;
     if (this.#controlOpen) {

@@ -39,7 +39,8 @@ export class MeshWorld {
   readonly nodes: MeshNode[] = [];
   readonly random: Random;
   readonly #options: MeshWorldOptions;
-  #portCount = 0;
+  /** Away from the ports that the network gives by itself. */
+  #portCount = 100_000;
 
   constructor(options: MeshWorldOptions = {}) {
     this.#options = options;
