@@ -46,9 +46,8 @@ export class MemoryNetwork {
     this.options = { ...defaults, spoilChunks: true, ...options };
   }
 
-  /** A fabric that is not started. @param port where others dial it, for nodes that come back; default a new one */
+  /** A fabric that is not started. @param port where others dial it, for nodes that come back; default 1, 2, 3 … */
   fabric(keyPair: KeyPair, port: number = ++this.#portCount): Fabric {
-    this.#portCount = Math.max(this.#portCount, port);
     return new MemoryFabric(this, keyPair, port);
   }
 
