@@ -1,5 +1,5 @@
 import { EasynetError, isEasynetError } from "../kernel/index.ts";
-import type { AgentEvent, Capability } from "../model/index.ts";
+import { type AgentEvent, type Capability, capabilityWith } from "../model/index.ts";
 import { errorEvent, stopReason } from "./failure.ts";
 import { inputKey, type RecordedEvent, type Recording } from "./recordings.ts";
 import type { Agent, Task, TaskContext } from "./types.ts";
@@ -93,23 +93,8 @@ function keyOf(task: Task): string {
 
 function describeReplay(name: string, recordings: readonly Recording[]): Capability {
   const own = recordings.filter(({ capability }) => capability === name);
-  return {
-    name,
-    description: `Replays ${own.length} recorded answers.`,
-    version: "1.0.0",
-    capabilityType: "computation",
-    typeTags: [],
-    tags: [],
-    examples: [],
-    summary: {},
-    inputFormats: [],
-    outputFormats: [],
-    inputSchema: { type: "object" },
-    streaming: own.some(({ events }) => events.some(isItem)),
-    sideEffects: "none",
-    idempotent: true,
-    durability: "volatile",
-  };
+  const description = `Replays ${own.length} recorded answers.`;
+  return capabilityWith({ name, description, streaming: own.some(({ events }) => events.some(isItem)) });
 }
 
 function isItem({ event }: RecordedEvent): boolean {

@@ -1,6 +1,6 @@
 import type { Agent, Task, TaskContext } from "../agents/index.ts";
 import { EasynetError, isEasynetError, toEasynetError } from "../kernel/index.ts";
-import { type AgentEvent, type Capability, capabilitySchema } from "../model/index.ts";
+import { type AgentEvent, type Capability, capabilitySchema, capabilityWith } from "../model/index.ts";
 import { type FunctionDeclaration, type InvocationContext, LOCAL_LIMITS, type NodeMessage } from "../node/index.ts";
 import type { Invocation, Invocations } from "./invocations.ts";
 
@@ -98,24 +98,9 @@ function errorEvent(thrown: unknown): AgentEvent {
 }
 
 /** What a process leaves out is assumed at its worst: not repeatable, and with effects outside. */
-const UNDECLARED = {
-  description: "",
-  version: "1.0.0",
-  capabilityType: "computation",
-  typeTags: [],
-  tags: [],
-  examples: [],
-  summary: {},
-  inputFormats: [],
-  outputFormats: [],
-  inputSchema: {},
-  streaming: false,
-  sideEffects: "external",
-  idempotent: false,
-  durability: "volatile",
-};
+const UNDECLARED = { sideEffects: "external", idempotent: false } as const;
 
 function capabilityOf(declared: FunctionDeclaration): Capability {
-  const given = Object.entries(declared).filter(([, value]) => value !== undefined);
-  return capabilitySchema.parse({ ...UNDECLARED, ...Object.fromEntries(given) });
+  const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
+  return capabilitySchema.parse(capabilityWith({ ...UNDECLARED, ...given, name: declared.name }));
 }

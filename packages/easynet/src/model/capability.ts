@@ -131,3 +131,27 @@ export const capabilitySchema = z.strictObject({
   updatedAtMs: z.number().int().min(0).optional(),
 });
 export type Capability = z.infer<typeof capabilitySchema>;
+
+/**
+ * A capability from what is said of it: what is left out gets the mildest default, so whoever cannot vouch for that
+ * (no effects, repeatable) has to say otherwise. Nothing is checked here.
+ */
+export function capabilityWith(given: Partial<Capability> & Pick<Capability, "name">): Capability {
+  return {
+    description: "",
+    version: "1.0.0",
+    capabilityType: "computation",
+    typeTags: [],
+    tags: [],
+    examples: [],
+    summary: {},
+    inputFormats: [],
+    outputFormats: [],
+    inputSchema: { type: "object" },
+    streaming: false,
+    sideEffects: "none",
+    idempotent: true,
+    durability: "volatile",
+    ...given,
+  };
+}

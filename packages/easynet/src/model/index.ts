@@ -3,6 +3,7 @@ export { type AgentCard, agentCardSchema, type SignedCard, signedCardSchema } fr
 export {
   type Capability,
   CAPABILITY_TYPES,
+  capabilityWith,
   capabilitySchema,
   DURABILITIES,
   type Durability,

@@ -1,27 +1,10 @@
 import type { Agent, Task, TaskContext } from "../agents/index.ts";
 import { type Clock, silentLogger } from "../kernel/index.ts";
-import type { AgentEvent, Capability } from "../model/index.ts";
+import { type AgentEvent, type Capability, capabilityWith } from "../model/index.ts";
 
 /** A capability with every field a default; takes anything. */
 export function fakeCapability(name: string, overrides: Partial<Capability> = {}): Capability {
-  return {
-    name,
-    description: "",
-    version: "1.0.0",
-    capabilityType: "computation",
-    typeTags: [],
-    tags: [],
-    examples: [],
-    summary: {},
-    inputFormats: [],
-    outputFormats: [],
-    inputSchema: { type: "object" },
-    streaming: false,
-    sideEffects: "none",
-    idempotent: true,
-    durability: "volatile",
-    ...overrides,
-  };
+  return capabilityWith({ name, ...overrides });
 }
 
 export interface FakeAgentOptions {

@@ -9,7 +9,7 @@ import {
   systemClock,
   toEasynetError,
 } from "../kernel/index.ts";
-import type { AgentCard, AgentEvent, Capability, NodeRecord } from "../model/index.ts";
+import { type AgentCard, type AgentEvent, type Capability, capabilityWith, type NodeRecord } from "../model/index.ts";
 import type {
   AgentHandle,
   BroadcastReport,
@@ -338,21 +338,5 @@ function errorEvent(error: EasynetError): AgentEvent {
 }
 
 function capability(name: string): Capability {
-  return {
-    name,
-    description: "",
-    version: "1.0.0",
-    capabilityType: "computation",
-    typeTags: [],
-    tags: [],
-    examples: [],
-    summary: {},
-    inputFormats: [],
-    outputFormats: [],
-    inputSchema: {},
-    streaming: false,
-    sideEffects: "none",
-    idempotent: true,
-    durability: "volatile",
-  };
+  return capabilityWith({ name, inputSchema: {} });
 }

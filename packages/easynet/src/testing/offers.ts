@@ -1,5 +1,5 @@
 import type { Did } from "../identity/index.ts";
-import type { Capability } from "../model/index.ts";
+import { capabilityWith } from "../model/index.ts";
 import type { Offer } from "../state/index.ts";
 
 export interface OfferSketch {
@@ -11,23 +11,7 @@ export interface OfferSketch {
 
 /** An offer as a directory lists it, for tests of those who choose among offers; its names are not real keys. */
 export function offerOf(sketch: OfferSketch): Offer {
-  const capability: Capability = {
-    name: sketch.capability,
-    description: "",
-    version: "1.0.0",
-    capabilityType: "computation",
-    typeTags: [],
-    tags: [],
-    examples: [],
-    summary: {},
-    inputFormats: [],
-    outputFormats: [],
-    inputSchema: {},
-    streaming: false,
-    sideEffects: "none",
-    idempotent: sketch.idempotent ?? true,
-    durability: "volatile",
-  };
+  const capability = capabilityWith({ name: sketch.capability, idempotent: sketch.idempotent ?? true });
   const card = {
     id: `${sketch.node}#${sketch.agent ?? "agent"}`,
     node: sketch.node,
