@@ -101,7 +101,7 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
 export function homeFolder(options: LoadConfigOptions = {}): string {
   const flagged = options.flags?.["home"];
   if (typeof flagged === "string") return flagged;
-  return (options.env ?? process.env)["EASYNET_HOME"] ?? join(homedir(), ".easynet");
+  return (options.env ?? process.env)["EASYNET_HOME"] || join(homedir(), ".easynet");
 }
 
 function originsOf(origin: Partial<Record<string, ConfigOrigin>>): Record<ConfigKey, ConfigOrigin> {

@@ -67,12 +67,9 @@ export async function issueMembershipFile(root: KeyPair, options: MembershipOpti
   };
 }
 
-/** @throws {EasynetError} MEMBERSHIP_INVALID on a machine that does not hold the root key */
-export function requireRootKey(home: Home, member: string): KeyPair {
+/** @throws {EasynetError} ROOT_KEY_MISSING on a machine that did not create the network */
+export function requireRootKey(home: Home, network: string): KeyPair {
   const root = home.rootKey();
-  if (root) return root;
-  throw new EasynetError("MEMBERSHIP_INVALID", {
-    peer: member,
-    reason: "this machine does not hold the network's root key; ask on the machine that created the network",
-  });
+  if (!root) throw new EasynetError("ROOT_KEY_MISSING", { network });
+  return root;
 }

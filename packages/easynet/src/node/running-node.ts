@@ -201,7 +201,7 @@ export class RunningNode implements EasynetNode {
 
   delegateMembership(member: string): Promise<MembershipFile> {
     const { home, network, mesh, clock } = this.#parts;
-    return issueMembershipFile(requireRootKey(home, member), {
+    return issueMembershipFile(requireRootKey(home, network.did), {
       member,
       networkName: network.name,
       addresses: mesh.addresses(),
