@@ -3,6 +3,7 @@ import { type Clock, EasynetError } from "../kernel/index.ts";
 import { type NodeRecord, nodeRecordSchema } from "../model/index.ts";
 import { encodeValue, verifyCard } from "../wire/index.ts";
 import { compareVersions, type Entry, type Known, type Version } from "./core-types.ts";
+import type { DidCache } from "./did-cache.ts";
 import { decodeHeader, decodeRecord, hashOf, type Header, signedBytes, toEntry } from "./entry-codec.ts";
 import { CARDS_PER_TURN, RECORD_BYTES_MAX, VERIFIED_CARDS_COUNT_MAX } from "./limits.ts";
 import type { RawEntry } from "./messages.ts";
@@ -28,6 +29,7 @@ export interface AdmissionOptions {
   readonly clock: Clock;
   readonly checks: DirectoryChecks;
   readonly skewMs: number;
+  readonly dids: DidCache;
   readonly known: (owner: Did) => Readonly<Known> | undefined;
 }
 
@@ -46,7 +48,7 @@ export class Admission {
    * @throws {EasynetError} FRAME_MALFORMED, SIGNATURE_INVALID, INVALID_ARGUMENT (stamp), CARD_INVALID
    */
   *admit(raw: RawEntry): Generator<void, Admitted, void> {
-    const header = decodeHeader(raw.header);
+    const header = decodeHeader(raw.header, this.#options.dids);
     const { owner, epoch, sequence, issuedAtMs } = header;
     const known = this.#options.known(owner);
     if (known && compareVersions(header, known.entry) <= 0) {

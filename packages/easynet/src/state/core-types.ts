@@ -109,6 +109,11 @@ export interface Known {
   readonly vouchers: Set<Did>;
   /** Monotonic ms: until then it counts as alive without link. */
   leaseUntilMs: number;
+  /**
+   * Monotonic ms: since when it is suspect or dead here. Only what its owner issued after that proves that it lives;
+   * -Infinity while it is alive.
+   */
+  lostAtMs: number;
   /** Monotonic ms: dead from then on unless somebody vouches. Infinity when not suspect. */
   suspectUntilMs: number;
   /** Monotonic ms: forgotten altogether from then on, unless alive. */
@@ -131,8 +136,13 @@ export interface DirectoryTimes {
   readonly digestMs: number;
   /** News of mere renewals are collected this long. @default 1,000 */
   readonly newsMs: number;
-  /** What is dead or left is remembered this long after its last issue. @default 86,400,000 */
+  /**
+   * What is dead or left is remembered this long after its last issue. Shorter than `acceptMs`, and an old copy brings
+   * it back. @default 86,400,000
+   */
   readonly tombstoneMs: number;
+  /** Entries issued longer ago are refused. @default 86,400,000 */
+  readonly acceptMs: number;
   /** Wall clocks may differ by this much. @default 60,000 */
   readonly skewMs: number;
 }
@@ -144,6 +154,7 @@ export const defaultDirectoryTimes: DirectoryTimes = {
   digestMs: 10_000,
   newsMs: 1000,
   tombstoneMs: 86_400_000,
+  acceptMs: 86_400_000,
   skewMs: 60_000,
 };
 

@@ -22,18 +22,16 @@ import {
   type Version,
   type View,
 } from "./core-types.ts";
-import { endsAtMs, lineOf, NEVER, newKnown, oldestGone, outgoingOf, viewOf } from "./known.ts";
+import { endsAtMs, lineOf, NEVER, newKnown, oldestGone, outgoingOf, versionOf, viewOf } from "./known.ts";
+import { News } from "./news.ts";
 import { sample } from "./sample.ts";
+import { Wanted } from "./wanted.ts";
 
 /** Owners known at once; the oldest that is gone makes room, otherwise a newcomer is refused and counted. */
 export const OWNERS_COUNT_MAX = 5000;
 /** Peers that are asked about a suspect, and that get news of renewals. */
 const ASKED_COUNT_MAX = 32;
 const NEWS_FANOUT = 3;
-/** An owner that is asked for is not asked for again this soon: several peers announce the same. */
-const WANT_AGAIN_MS = 2000;
-/** At the limit all are forgotten: at worst something is asked for twice. */
-const WANTED_COUNT_MAX = 5000;
 /** The own entry is not defended more often than this. */
 const REFUTE_INTERVAL_MS = 1000;
 
@@ -52,12 +50,10 @@ export class DirectoryCore {
   readonly #ownersCountMax: number;
   readonly #known = new Map<Did, Known>();
   readonly #links = new Set<Did>();
-  readonly #wanted = new Map<Did, { readonly version: Version; readonly atMs: number }>();
-  /** Owners whose renewal is to be told, and whom we have it from. */
-  readonly #news = new Map<Did, Did>();
+  readonly #wanted = new Wanted();
+  readonly #news: News;
   #renewAtMs = Infinity;
   #digestAtMs = Infinity;
-  #newsAtMs = Infinity;
   /** No suspicion, lease or tombstone ends before. */
   #sweepAtMs = Infinity;
   #refutedAtMs = -Infinity;
@@ -67,13 +63,14 @@ export class DirectoryCore {
   constructor(options: CoreOptions) {
     this.#self = options.self;
     this.#times = options.times;
+    this.#news = new News(options.times.newsMs);
     this.#random = options.random;
     this.#ownersCountMax = options.ownersCountMax ?? OWNERS_COUNT_MAX;
   }
 
   /** Monotonic ms at which a `tick` is due. */
   get wakeAtMs(): number {
-    return Math.min(this.#renewAtMs, this.#digestAtMs, this.#newsAtMs, this.#sweepAtMs);
+    return Math.min(this.#renewAtMs, this.#digestAtMs, this.#news.dueAtMs, this.#sweepAtMs);
   }
 
   get owners(): ReadonlyMap<Did, Readonly<Known>> {
@@ -84,39 +81,33 @@ export class DirectoryCore {
   step(input: Input, nowMs: number): Effect[] {
     this.#nowMs = nowMs;
     this.#effects = [];
+    this.#apply(input);
+    return this.#effects;
+  }
+
+  #apply(input: Input): void {
     switch (input.kind) {
       case "issued":
-        this.#issued(input.entry);
-        break;
+        return this.#issued(input.entry);
       case "link-up":
-        this.#linkUp(input.peer);
-        break;
+        return this.#linkUp(input.peer);
       case "link-down":
-        this.#linkDown(input.peer);
-        break;
+        return this.#linkDown(input.peer);
       case "entries":
-        this.#receive(input.from, input.entries);
-        break;
+        return this.#receive(input.from, input.entries);
       case "lines":
-        this.#compare(input);
-        break;
+        return this.#compare(input);
       case "wanted":
-        this.#answerWant(input.from, input.versions);
-        break;
+        return this.#answerWant(input.from, input.versions);
       case "suspected":
-        this.#suspected(input.from, input.owners);
-        break;
+        return this.#suspected(input.from, input.owners);
       case "vouched":
-        for (const owner of input.owners) this.#vouch(owner, input.from);
-        break;
+        return input.owners.forEach((owner) => this.#vouch(owner, input.from));
       case "load":
-        this.#load(input);
-        break;
+        return this.#load(input);
       case "tick":
-        this.#tick();
-        break;
+        return this.#tick();
     }
-    return this.#effects;
   }
 
   #issued(entry: Entry): void {
@@ -161,7 +152,7 @@ export class DirectoryCore {
     const changed: Did[] = [];
     for (const received of entries) {
       const { entry, view } = received;
-      this.#wanted.delete(entry.owner);
+      this.#wanted.arrived(entry.owner);
       const known = this.#known.get(entry.owner);
       const newer = known ? compareVersions(entry, known.entry) : 1;
       if (entry.owner === this.#self) this.#defend(entry);
@@ -180,7 +171,7 @@ export class DirectoryCore {
   #merge(from: Did, received: ReceivedEntry, changed: Did[]): void {
     const { entry, ageMs } = received;
     const { owner } = entry;
-    if (ageMs > this.#times.tombstoneMs) {
+    if (ageMs > this.#times.acceptMs) {
       this.#effects.push({ kind: "count", what: "entry-expired" });
       return;
     }
@@ -193,6 +184,8 @@ export class DirectoryCore {
     const sameAddresses = sameRecord && before.status === "alive";
     const statusBefore = before?.status;
     const known = before ?? this.#add(entry);
+    // It spoke again after it left, or is another process than the lost one.
+    if (known.entry.status === "left" || entry.epoch > known.entry.epoch) known.lostAtMs = -Infinity;
     known.entry = entry;
     known.expiresAtMs = this.#nowMs + this.#times.tombstoneMs - Math.max(0, ageMs);
     known.lastSeenMs = this.#nowMs - Math.max(0, ageMs);
@@ -205,7 +198,7 @@ export class DirectoryCore {
     }
     if (!sameRecord || statusChanged) this.#tell(known, statusChanged && statusBefore !== undefined);
     if (!sameRecord) changed.push(owner);
-    else this.#queueNews(owner, from);
+    else this.#news.add(owner, from, this.#nowMs);
   }
 
   /** Status of a newer entry, from the entry, the links, and what its sender thinks. */
@@ -218,12 +211,20 @@ export class DirectoryCore {
     const { leaseMs, skewMs } = this.#times;
     const leftMs = Math.min(leaseMs, leaseMs + skewMs - ageMs);
     known.leaseUntilMs = this.#nowMs + leftMs;
-    if (view === "linked" && this.#links.has(from)) known.vouchers.add(from);
+    const vouched = view === "linked" && this.#links.has(from);
+    if (vouched) known.vouchers.add(from);
+    const fresh = leftMs > 0 && this.#nowMs - ageMs > known.lostAtMs;
     if (known.confirmed) this.#setStatus(known, "alive");
-    else if (view === "linked") this.#setStatus(known, "alive", this.#nowMs + leaseMs);
-    else if (view === "leased") this.#setStatus(known, leftMs > 0 ? "alive" : "dead");
-    else if (view === "dead" && known.status !== "alive") this.#setStatus(known, "dead");
-    else this.#suspect([known]);
+    else if (vouched) this.#setStatus(known, "alive", this.#nowMs + leaseMs);
+    else if (known.status === "alive") this.#doubtOrLease(known, view, leftMs);
+    else if (view === "leased" && fresh) this.#setStatus(known, "alive");
+    // An old state of what is gone proves nothing.
+    else this.#setStatus(known, known.status);
+  }
+
+  #doubtOrLease(known: Known, view: View, leftMs: number): void {
+    if (view === "suspect" || view === "dead") this.#suspect([known]);
+    else this.#setStatus(known, leftMs > 0 ? "alive" : "dead");
   }
 
   #compare(input: Extract<Input, { kind: "lines" }>): void {
@@ -233,9 +234,9 @@ export class DirectoryCore {
     for (const line of lines) {
       const known = this.#known.get(line.owner);
       const order = known ? compareVersions(line, known.entry) : 1;
-      if (order > 0) this.#want(line, want);
-      else if (order < 0 && known) send.push(outgoingOf(known, line));
-      else this.#weigh(from, line.view, line.owner);
+      if (order > 0 && this.#wanted.ask(line.owner, line, this.#nowMs)) want.push(versionOf(line.owner, known));
+      if (order < 0 && known) send.push(outgoingOf(known, line));
+      if (order === 0) this.#weigh(from, line.view, line.owner);
     }
     if (range) {
       const listed = new Set(lines.map((line) => line.owner));
@@ -246,16 +247,6 @@ export class DirectoryCore {
     }
     if (send.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries: send });
     if (want.length > 0) this.#effects.push({ kind: "send-want", to: from, versions: want });
-  }
-
-  #want(line: Line, want: OwnedVersion[]): void {
-    const { owner } = line;
-    const wanted = this.#wanted.get(owner);
-    if (wanted && wanted.atMs + WANT_AGAIN_MS > this.#nowMs && compareVersions(wanted.version, line) >= 0) return;
-    if (this.#wanted.size >= WANTED_COUNT_MAX) this.#wanted.clear();
-    this.#wanted.set(owner, { version: line, atMs: this.#nowMs });
-    const { epoch, sequence } = this.#known.get(owner)?.entry ?? NEVER;
-    want.push({ owner, epoch, sequence });
   }
 
   #answerWant(from: Did, versions: readonly OwnedVersion[]): void {
@@ -285,7 +276,7 @@ export class DirectoryCore {
     if (view !== "suspect" && view !== "dead") return;
     known.vouchers.delete(from);
     if (view === "suspect") return;
-    if (known.confirmed) this.#effects.push({ kind: "send-vouch", to: from, owners: [owner] });
+    if (known.confirmed) this.#vouchFor([owner], from);
     else if (known.status === "alive") this.#suspect([known]);
   }
 
@@ -312,27 +303,38 @@ export class DirectoryCore {
       if (!known) continue;
       if (known.confirmed && known.status === "alive") {
         vouchFor.push(owner);
-        if (owner === this.#self) this.#defend(known.entry);
         continue;
       }
       known.vouchers.delete(from);
       if (known.status === "alive" && known.vouchers.size === 0) doubtful.push(known);
     }
-    if (vouchFor.length > 0) this.#effects.push({ kind: "send-vouch", to: from, owners: vouchFor });
+    if (vouchFor.length > 0) this.#vouchFor(vouchFor, from);
     if (doubtful.length > 0) this.#suspect(doubtful);
+  }
+
+  /** Answers who doubts, and lets the doubted say so itself: its next issue convinces those further away. */
+  #vouchFor(owners: readonly Did[], to: Did): void {
+    this.#effects.push({ kind: "send-vouch", to, owners });
+    for (const owner of owners) {
+      const known = this.#known.get(owner);
+      if (owner === this.#self && known) this.#defend(known.entry);
+      else if (owner !== to) this.#effects.push({ kind: "send-suspect", to: owner, owners: [owner] });
+    }
   }
 
   /** Not listed any more from now on; others get `deadAfterMs` to vouch for it. */
   #suspect(doubtful: readonly Known[]): void {
     const untilMs = this.#nowMs + this.#times.deadAfterMs;
     this.#sweepAtMs = Math.min(this.#sweepAtMs, untilMs);
+    const owners: Did[] = [];
     for (const known of doubtful) {
       if (known.status === "suspect") continue;
-      this.#setStatus(known, "suspect");
       known.suspectUntilMs = untilMs;
+      this.#setStatus(known, "suspect");
       this.#tell(known, true);
+      owners.push(known.entry.owner);
     }
-    const owners = doubtful.map((known) => known.entry.owner);
+    if (owners.length === 0) return;
     for (const to of sample(this.#random, [...this.#links], ASKED_COUNT_MAX)) {
       this.#effects.push({ kind: "send-suspect", to, owners });
     }
@@ -366,7 +368,7 @@ export class DirectoryCore {
       this.#effects.push({ kind: "issue" });
     }
     if (this.#digestAtMs <= nowMs) this.#sendDigest();
-    if (this.#newsAtMs <= nowMs) this.#sendNews();
+    if (this.#news.dueAtMs <= nowMs) this.#sendNews();
     if (this.#sweepAtMs <= nowMs) this.#sweep();
   }
 
@@ -376,16 +378,9 @@ export class DirectoryCore {
     if (to) this.#effects.push({ kind: "send-digest", to, lines: this.#linesOf(this.#known.keys()) });
   }
 
-  #queueNews(owner: Did, from: Did): void {
-    this.#news.set(owner, from);
-    if (this.#newsAtMs === Infinity) this.#newsAtMs = this.#nowMs + this.#times.newsMs;
-  }
-
   #sendNews(): void {
-    this.#newsAtMs = Infinity;
     for (const to of sample(this.#random, [...this.#links], NEWS_FANOUT)) {
-      const told = [...this.#news].filter(([owner, from]) => owner !== to && from !== to);
-      const lines = this.#linesOf(told.map(([owner]) => owner));
+      const lines = this.#linesOf(this.#news.for(to));
       if (lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
     }
     this.#news.clear();
@@ -393,24 +388,32 @@ export class DirectoryCore {
 
   #sweep(): void {
     const nowMs = this.#nowMs;
+    const died: Did[] = [];
     this.#sweepAtMs = Infinity;
     for (const [owner, known] of this.#known) {
       if (owner === this.#self) continue;
-      if (known.status === "suspect" && known.suspectUntilMs <= nowMs) this.#die(known);
-      if (known.status === "alive" && !known.confirmed && known.leaseUntilMs <= nowMs) this.#die(known);
+      if ((known.status === "suspect" || known.status === "alive") && endsAtMs(known) <= nowMs) {
+        this.#setStatus(known, "dead");
+        this.#tell(known, true);
+        died.push(owner);
+      }
       if (known.status !== "alive" && known.expiresAtMs <= nowMs) this.#remove(owner);
       else this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
     }
+    this.#announce(died);
   }
 
-  #die(known: Known): void {
-    this.#setStatus(known, "dead");
-    this.#tell(known, true);
+  /** Tells peers of the dead, so that those who are not linked to them need not wait for the lease. */
+  #announce(died: readonly Did[]): void {
+    const lines = this.#linesOf(died);
+    if (lines.length === 0) return;
+    for (const to of sample(this.#random, [...this.#links], ASKED_COUNT_MAX)) {
+      this.#effects.push({ kind: "send-news", to, lines });
+    }
   }
 
   #remove(owner: Did): void {
     this.#known.delete(owner);
-    this.#news.delete(owner);
     this.#effects.push({ kind: "forget", owner });
   }
 
@@ -419,6 +422,8 @@ export class DirectoryCore {
     known.leaseUntilMs = Math.max(known.leaseUntilMs, leaseUntilMs);
     if (status !== "suspect") known.suspectUntilMs = Infinity;
     if (status === "dead" || status === "left") known.vouchers.clear();
+    if (status === "alive") known.lostAtMs = -Infinity;
+    else if (known.lostAtMs === -Infinity) known.lostAtMs = this.#nowMs;
     this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
   }
 

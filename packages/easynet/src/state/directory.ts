@@ -79,12 +79,12 @@ class MeshDirectory implements Directory {
     const { mesh, clock, random, metrics } = options;
     this.#options = options;
     this.#times = { ...defaultDirectoryTimes, ...options.config };
-    this.#epoch = options.epoch ?? clock.nowMs();
+    this.#epoch = options.epoch ?? Math.floor(clock.nowMs());
     const core = new DirectoryCore({ self: mesh.self, times: this.#times, random });
     this.#core = core;
     const known = (owner: Did) => core.owners.get(owner);
     const checks = { ...realChecks, ...options.checks };
-    this.#admission = new Admission({ clock, checks, skewMs: this.#times.skewMs, known });
+    this.#admission = new Admission({ clock, checks, skewMs: this.#times.skewMs, dids: this.#dids, known });
     this.#list = new NodeList(clock, core.owners);
     this.#sender = new DirectorySender(mesh, metrics);
     this.#loads = new LoadSender({ clock, send: (load) => this.#sender.sendLoad(load, [...this.#linked]) });
@@ -114,14 +114,14 @@ class MeshDirectory implements Directory {
   }
 
   async publish(record: NodeRecord): Promise<void> {
-    const checked = await finishWithPauses(this.#admission.check(this.#options.mesh.self, record), this.#options.clock);
-    const encoded = encodeRecord(checked);
-    if (encoded.bytes.length > RECORD_BYTES_MAX) {
-      const reason = `the record has ${encoded.bytes.length} bytes, ${RECORD_BYTES_MAX} are allowed`;
+    const { bytes } = encodeRecord(record);
+    if (bytes.length > RECORD_BYTES_MAX) {
+      const reason = `the record has ${bytes.length} bytes, ${RECORD_BYTES_MAX} are allowed`;
       throw new EasynetError("CARD_INVALID", { agent: record.name, reason });
     }
-    this.#own = encoded;
-    this.#issue(encoded);
+    const checking = this.#admission.check(this.#options.mesh.self, record);
+    this.#own = encodeRecord(await finishWithPauses(checking, this.#options.clock));
+    this.#issue(this.#own);
   }
 
   setLoad(load: NodeLoad): void {
@@ -157,7 +157,7 @@ class MeshDirectory implements Directory {
       this.#sequence = 0;
     }
     const { keyPair, clock } = this.#options;
-    const version = { epoch: this.#epoch, sequence: ++this.#sequence, issuedAtMs: clock.nowMs() };
+    const version = { epoch: this.#epoch, sequence: ++this.#sequence, issuedAtMs: Math.floor(clock.nowMs()) };
     this.#step({ kind: "issued", entry: sealEntry(keyPair, version, encoded) });
   }
 

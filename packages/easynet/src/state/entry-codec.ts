@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { type Did, isDid, type KeyPair } from "../identity/index.ts";
+import type { Did, KeyPair } from "../identity/index.ts";
 import { EasynetError } from "../kernel/index.ts";
 import type { NodeRecord } from "../model/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import type { Entry, SealedEntry, Version } from "./core-types.ts";
+import type { DidCache } from "./did-cache.ts";
 import { HEADER_BYTES_MAX, RECORD_BYTES_MAX } from "./limits.ts";
 
 /** Keeps a signature over a header from meaning anything anywhere else. */
@@ -65,21 +66,26 @@ export function signedBytes(header: Uint8Array): Uint8Array {
   return Buffer.concat([DOMAIN, header]);
 }
 
-/** @throws {EasynetError} FRAME_MALFORMED */
-export function decodeHeader(bytes: Uint8Array): Header {
+/** @throws {EasynetError} FRAME_MALFORMED, INVALID_ARGUMENT for an owner that is no did */
+export function decodeHeader(bytes: Uint8Array, dids: DidCache): Header {
   if (bytes.length > HEADER_BYTES_MAX) throw malformed("a directory header is too long");
   const fields = decodeValue(bytes);
   if (!Array.isArray(fields)) throw malformed("a directory header is not an array");
   const values: readonly unknown[] = fields;
   const [owner, epoch, sequence, issuedAtMs, status, hash] = values;
-  if (typeof owner !== "string" || !isDid(owner)) throw malformed("a directory header's owner");
-  if (!isCount(epoch) || !isCount(sequence) || !isCount(issuedAtMs)) throw malformed("a directory header's numbers");
   if (status !== 0 && status !== 1) throw malformed("a directory header's status");
   if (!(hash instanceof Uint8Array) || hash.length !== (status === 0 ? HASH_BYTES : 0)) {
     throw malformed("a directory header's hash");
   }
   const recordHash = Buffer.from(hash).toString("hex");
-  return { owner, epoch, sequence, issuedAtMs, status: status === 0 ? "alive" : "left", recordHash };
+  return {
+    owner: dids.parse(owner),
+    epoch: countFrom(epoch, "a directory header's epoch"),
+    sequence: countFrom(sequence, "a directory header's sequence"),
+    issuedAtMs: countFrom(issuedAtMs, "a directory header's stamp"),
+    status: status === 0 ? "alive" : "left",
+    recordHash,
+  };
 }
 
 /** The record that a header's hash names. @throws {EasynetError} FRAME_MALFORMED, SIGNATURE_INVALID */
@@ -96,9 +102,14 @@ export function toEntry(header: Header, record: NodeRecord | undefined, sealed: 
   return { ...header, record, sealed };
 }
 
-/** A whole number that JavaScript and every other implementation keep exactly. */
-export function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+/**
+ * A whole number that JavaScript and every other implementation keep exactly; a 64-bit integer of another language
+ * arrives as a bigint. @throws {EasynetError} FRAME_MALFORMED naming `what`
+ */
+export function countFrom(value: unknown, what: string): number {
+  const read = typeof value === "bigint" ? Number(value) : value;
+  if (typeof read !== "number" || !Number.isSafeInteger(read) || read < 0) throw malformed(what);
+  return read;
 }
 
 function malformed(reason: string): EasynetError {

@@ -1,9 +1,11 @@
+import type { Did } from "../identity/index.ts";
 import {
   compareVersions,
   type Entry,
   type Known,
   type Line,
   type OutgoingEntry,
+  type OwnedVersion,
   type Version,
   type View,
 } from "./core-types.ts";
@@ -19,6 +21,7 @@ export function newKnown(entry: Entry, nowMs: number): Known {
     confirmed: false,
     vouchers: new Set(),
     leaseUntilMs: 0,
+    lostAtMs: -Infinity,
     suspectUntilMs: Infinity,
     expiresAtMs: Infinity,
     recordSince: entry,
@@ -37,6 +40,12 @@ export function endsAtMs(known: Known): number {
 export function viewOf({ status, confirmed }: Known): View {
   if (status === "alive") return confirmed ? "linked" : "leased";
   return status === "suspect" || status === "left" ? status : "dead";
+}
+
+/** What this node has of `owner`, for asking whether there is more. */
+export function versionOf(owner: Did, known: Known | undefined): OwnedVersion {
+  const { epoch, sequence } = known?.entry ?? NEVER;
+  return { owner, epoch, sequence };
 }
 
 export function lineOf(known: Known): Line {

@@ -4,7 +4,7 @@ import type { NodeLoad } from "../model/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import { type DigestRange, type Line, type OutgoingEntry, type OwnedVersion, type View, VIEWS } from "./core-types.ts";
 import type { DidCache } from "./did-cache.ts";
-import { isCount } from "./entry-codec.ts";
+import { countFrom } from "./entry-codec.ts";
 import { ENTRIES_COUNT_MAX, ENTRIES_FRAME_BYTES, LINES_COUNT_MAX, LINES_PER_PAGE } from "./limits.ts";
 
 /** First number of a `directory-digest` body (docs/protocol/directory.md). */
@@ -120,9 +120,14 @@ export function decodeEntries(bytes: Uint8Array): RawEntry[] {
 /** @throws {EasynetError} FRAME_MALFORMED */
 export function decodeLoad(bytes: Uint8Array): NodeLoad {
   const [running, queued, slots, cpuRatio, memoryRatio] = list(decodeValue(bytes), 16);
-  if (!isCount(running) || !isCount(queued) || !isCount(slots)) throw malformed("a load's counts");
   if (!isRatio(cpuRatio) || !isRatio(memoryRatio)) throw malformed("a load's ratios");
-  return { running, queued, slots, cpuRatio, memoryRatio };
+  return {
+    running: countFrom(running, "a load's running tasks"),
+    queued: countFrom(queued, "a load's waiting tasks"),
+    slots: countFrom(slots, "a load's slots"),
+    cpuRatio,
+    memoryRatio,
+  };
 }
 
 function lineFields({ owner, epoch, sequence, view }: Line): readonly unknown[] {
@@ -138,8 +143,11 @@ function linesFrom(value: unknown, dids: DidCache): Line[] {
 
 function versionFrom(fields: readonly unknown[], dids: DidCache): OwnedVersion {
   const [owner, epoch, sequence] = fields;
-  if (!isCount(epoch) || !isCount(sequence)) throw malformed("a version");
-  return { owner: dids.parse(owner), epoch, sequence };
+  return {
+    owner: dids.parse(owner),
+    epoch: countFrom(epoch, "a directory line's epoch"),
+    sequence: countFrom(sequence, "a directory line's sequence"),
+  };
 }
 
 function viewFrom(value: unknown): View {

@@ -38,6 +38,14 @@ export function fakeKeyPair(number: number): ReturnType<typeof keyPairFromSeed> 
   return keyPairFromSeed(seed);
 }
 
+let networkDid: Did | undefined;
+
+/** The network that all fake nodes are in; made once, because keys are dear. */
+function fakeNetworkDid(): Did {
+  networkDid ??= fakeDid(0xffff_ffff);
+  return networkDid;
+}
+
 interface Link {
   readonly ends: readonly [FakeMesh, FakeMesh];
   open: boolean;
@@ -79,13 +87,17 @@ export class FakeNetwork {
   /** Ends a link; the first end notices at once, the other after `noticeMs`. What is in flight is lost. */
   cut(from: Did, to: Did, reason = "cut"): void {
     const one = this.meshes.get(from);
-    const link = one?.linkTo(to);
-    if (!one || !link) return;
+    if (one) this.#cutFrom(one, to, reason);
+  }
+
+  #cutFrom(one: FakeMesh, to: Did, reason: string): void {
+    const link = one.linkTo(to);
+    if (!link) return;
     link.open = false;
     one.detach(to, link, reason);
     const other = link.ends[0] === one ? link.ends[1] : link.ends[0];
     this.later(this.#noticeMs(), () => {
-      other.detach(from, link, reason);
+      other.detach(one.self, link, reason);
       this.#dialBoth(one, other);
     });
   }
@@ -109,7 +121,7 @@ export class FakeNetwork {
     const mesh = this.meshes.get(did);
     if (!mesh) return;
     this.meshes.delete(did);
-    for (const peer of mesh.peers()) this.cut(did, peer.did, "connection reset");
+    for (const peer of mesh.peers()) this.#cutFrom(mesh, peer.did, "connection reset");
   }
 
   /** Runs `action` after `delayMs`, in order of time, then of call. */
@@ -133,6 +145,7 @@ export class FakeNetwork {
   }
 
   #dialBoth(one: FakeMesh, other: FakeMesh): void {
+    if (this.meshes.get(one.self) !== one || this.meshes.get(other.self) !== other) return;
     if (one.learnt.has(other.self)) this.dial(one, other.self);
     else if (other.learnt.has(one.self)) this.dial(other, one.self);
   }
@@ -195,7 +208,7 @@ export class FakeMesh implements Mesh {
   constructor(hub: FakeNetwork, self: Did, options: { readonly name?: string; readonly epoch?: number }) {
     this.#hub = hub;
     this.self = self;
-    this.network = fakeDid(0xffff_ffff);
+    this.network = fakeNetworkDid();
     this.epoch = options.epoch ?? 1;
     this.#name = options.name ?? self.slice(-4);
   }
@@ -205,8 +218,7 @@ export class FakeMesh implements Mesh {
   }
 
   async stop(): Promise<void> {
-    for (const did of this.#links.keys()) this.#hub.cut(this.self, did, "goodbye");
-    if (this.#hub.meshes.get(this.self) === this) this.#hub.meshes.delete(this.self);
+    this.#hub.crash(this.self);
   }
 
   addresses(): readonly string[] {
