@@ -6,7 +6,7 @@ import { Home } from "../../packages/easynet/src/node/index.ts";
 import { verifies } from "../requirements.ts";
 import { callOn, share, TestNetwork, until } from "../support/network.ts";
 
-verifies("mesh:p2p:join", "mesh:p2p:no-centre");
+verifies("mesh:p2p:join", "mesh:p2p:no-centre", "identity:auth:certificate");
 
 const add = (a: number, b: number): number => a + b;
 
