@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generateKeyPair } from "../../packages/easynet/src/identity/index.ts";
 import { silentLogger } from "../../packages/easynet/src/kernel/index.ts";
 import { type Gateway, startGateway } from "../../packages/easynet/src/gateway/index.ts";
+import { FakeAgent, fakeCapability } from "../../packages/easynet/src/testing/fake-agent.ts";
 import { FakeNode } from "../../packages/easynet/src/testing/fake-node.ts";
+import { verifies } from "../requirements.ts";
 import { send, startTestGateway, TOKEN } from "./gateway-client.ts";
 
 let gateway: Gateway;
@@ -329,4 +331,17 @@ describe("starting and closing", () => {
     expect(own.listenersCount).toBe(0);
     await expect(send(`${closing.url}/healthz`)).rejects.toThrow("ECONNREFUSED");
   });
+});
+
+test("an agent whose dependency nobody offers is shown as not ready, until somebody does", async () => {
+  verifies("model:capability:dependencies");
+  const agent = new FakeAgent({
+    name: "translator",
+    capabilities: [fakeCapability("翻译", { dependencies: ["tokenise"] })],
+  });
+  await using _agent = await node.addAgent(agent);
+  const missing = async () => (await send(at("/api/agents?agent=translator"))).body;
+  expect(await missing()).toMatchObject({ agents: [{ missing: ["tokenise"] }] });
+  await using _tokeniser = await node.addAgent(new FakeAgent({ name: "tokeniser", capabilities: ["tokenise"] }));
+  expect(await missing()).toMatchObject({ agents: [{ missing: [] }] });
 });

@@ -79,6 +79,7 @@ const en = {
   "agents.noneCan": "No agent in reach offers {capability}. easynet agents lists all.",
   "agents.free": "free",
   "agents.ready": "ready",
+  "agents.missing": "not ready: needs {names}",
   "agents.busy": "busy {running}/{slots}",
 
   "column.name": "NAME",
@@ -252,6 +253,7 @@ const zh: Record<TextKey, string> = {
   "agents.noneCan": "没有可达的智能体提供 {capability}。用 easynet agents 查看全部。",
   "agents.free": "免费",
   "agents.ready": "就绪",
+  "agents.missing": "未就绪：缺少 {names}",
   "agents.busy": "忙 {running}/{slots}",
 
   "column.name": "名称",

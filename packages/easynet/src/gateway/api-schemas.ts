@@ -59,6 +59,9 @@ export const agentSchema = z
       load: loadSchema.optional().describe("Absent until the node told its load."),
     }),
     capabilities: z.array(capabilitySchema),
+    missing: z
+      .array(z.string())
+      .describe("Capabilities that those listed depend on and that nobody in reach offers; empty = ready."),
   })
   .meta({ id: "Agent" });
 export type AgentReport = z.infer<typeof agentSchema>;

@@ -2,7 +2,7 @@ import type { FastifyPluginCallbackZod } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { EasynetError } from "../kernel/index.ts";
 import type { Offer } from "../state/index.ts";
-import type { PeerReport } from "../node/index.ts";
+import type { EasynetNode, PeerReport } from "../node/index.ts";
 import {
   agentSchema,
   type AgentReport,
@@ -59,6 +59,7 @@ export function stateRoutes({ options, streams }: RouteContext): FastifyPluginCa
       },
       ({ query }) => ({
         agents: agentsOf(
+          node,
           node.offers({
             ...(query.capability !== undefined && { capability: query.capability }),
             ...(query.agent !== undefined && { agent: query.agent }),
@@ -139,25 +140,26 @@ function peerBody(peer: PeerReport): z.infer<typeof peerSchema> {
 }
 
 /** Offers are one per capability; people think in agents. */
-function agentsOf(offers: readonly Offer[]): AgentReport[] {
-  const agents = new Map<string, AgentReport>();
-  for (const { node, card, capability } of offers) {
-    const known = agents.get(card.id);
-    if (known) {
-      known.capabilities.push(capability);
-      continue;
-    }
-    const { did, record, status, load } = node;
-    agents.set(card.id, {
-      id: card.id,
-      name: card.name,
-      agentType: card.agentType,
-      description: card.description,
-      node: { did, name: record.name, status, ...(load && { load }) },
-      capabilities: [capability],
-    });
-  }
-  return [...agents.values()];
+function agentsOf(node: EasynetNode, offers: readonly Offer[]): AgentReport[] {
+  const byAgent = Map.groupBy(offers, ({ card }) => card.id);
+  return [...byAgent.values()].flatMap((own) => {
+    const [first] = own;
+    return first ? [agentOf(node, first, own)] : [];
+  });
+}
+
+function agentOf(node: EasynetNode, { card, node: home }: Offer, offers: readonly Offer[]): AgentReport {
+  const { did, record, status, load } = home;
+  const dependencies = new Set(offers.flatMap(({ capability }) => capability.dependencies ?? []));
+  return {
+    id: card.id,
+    name: card.name,
+    agentType: card.agentType,
+    description: card.description,
+    node: { did, name: record.name, status, ...(load && { load }) },
+    capabilities: offers.map(({ capability }) => capability),
+    missing: [...dependencies].filter((capability) => node.offers({ capability }).length === 0),
+  };
 }
 
 /** The typed 404 of an unknown address. */

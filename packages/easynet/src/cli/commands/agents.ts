@@ -62,6 +62,7 @@ function price(context: CliContext, agent: AgentReport): string {
 function state(context: CliContext, agent: AgentReport): string {
   const { status, load } = agent.node;
   if (status !== "alive") return status;
+  if (agent.missing.length > 0) return context.text("agents.missing", { names: agent.missing.join(", ") });
   const busy = load && load.running >= load.slots && load.slots > 0;
   return busy
     ? context.text("agents.busy", { running: load.running, slots: load.slots })
