@@ -90,6 +90,34 @@ describe("processes of one machine", () => {
     expect(answer).toBe("here");
   });
 
+  test("registering one more from an attached process does not disturb what runs there", async () => {
+    using place = machine();
+    await using host = new ComputeNode({ ...quiet, home: place.home, agent: "host" });
+    await host.serve();
+    const started = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<string>();
+    await using node = new ComputeNode({ ...quiet, home: place.home, agent: "attached" });
+    node.register("slow", () => {
+      started.resolve();
+      return release.promise;
+    });
+    await node.serve();
+    await using client = new Client({ ...quiet, home: place.home });
+    const slow = client.execute("slow");
+    await started.promise;
+    node.register("late", () => "here");
+    let late: unknown;
+    await until("late is offered", () => {
+      void client.execute("late").then(
+        (value) => (late = value),
+        () => undefined,
+      );
+      return late === "here";
+    });
+    release.resolve("undisturbed");
+    expect(await slow).toBe("undisturbed");
+  });
+
   test("when the process that is the node ends, another one becomes it", async () => {
     using place = machine();
     const first = new ComputeNode({ ...quiet, home: place.home, agent: "first" });

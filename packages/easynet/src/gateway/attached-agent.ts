@@ -20,7 +20,7 @@ export class AttachedAgent implements Agent {
   readonly agentType: string;
   readonly description: string;
   readonly #options: AttachedAgentOptions;
-  readonly #capabilities: readonly Capability[];
+  #capabilities: readonly Capability[];
 
   constructor(options: AttachedAgentOptions) {
     this.name = options.name;
@@ -32,6 +32,11 @@ export class AttachedAgent implements Agent {
 
   capabilities(): readonly Capability[] {
     return this.#capabilities;
+  }
+
+  /** From now on offers these instead; what runs goes on. */
+  replace(functions: readonly FunctionDeclaration[]): void {
+    this.#capabilities = functions.map(capabilityOf);
   }
 
   async *execute(task: Task, context: TaskContext): AsyncGenerator<AgentEvent, void, void> {

@@ -1,5 +1,11 @@
 import { EasynetError, toEasynetError } from "../kernel/index.ts";
-import { type EasynetNode, LOCAL_LIMITS, type NodeMessage, type ProcessMessage } from "../node/index.ts";
+import {
+  type AgentHandle,
+  type EasynetNode,
+  LOCAL_LIMITS,
+  type NodeMessage,
+  type ProcessMessage,
+} from "../node/index.ts";
 import { AttachedAgent } from "./attached-agent.ts";
 import type { Invocations } from "./invocations.ts";
 
@@ -14,10 +20,15 @@ export interface AttachedAgentsOptions {
   readonly send: (message: NodeMessage) => void;
 }
 
+interface Offered {
+  readonly agent: AttachedAgent;
+  readonly handle: AgentHandle;
+}
+
 /** The agents that one connection offers; all are taken back when it closes. */
 export class AttachedAgents {
   readonly #options: AttachedAgentsOptions;
-  readonly #handles = new Map<string, AsyncDisposable>();
+  readonly #offered = new Map<string, Offered>();
   /** Agents offered or about to be. */
   #count = 0;
   #closed = false;
@@ -38,11 +49,13 @@ export class AttachedAgents {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled([...this.#handles.keys()].map((name) => this.#takeBack(name)));
+    await Promise.allSettled([...this.#offered.keys()].map((name) => this.#takeBack(name)));
   }
 
   async #register(message: Register): Promise<NodeMessage> {
     const { node, names } = this.#options;
+    const own = message.agent === undefined ? undefined : this.#offered.get(message.agent);
+    if (own) return this.#replace(own, message);
     if (this.#count >= LOCAL_LIMITS.agentsMax) {
       throw new EasynetError("OVERLOADED", { subject: "This connection", queued: this.#count });
     }
@@ -60,7 +73,7 @@ export class AttachedAgents {
     this.#count += 1;
     try {
       const handle = await node.addAgent(agent);
-      this.#handles.set(name, handle);
+      this.#offered.set(name, { agent, handle });
       if (this.#closed) await this.#takeBack(name);
       return { type: "registered", request: message.request, agent: name, did: handle.did };
     } catch (error) {
@@ -69,8 +82,15 @@ export class AttachedAgents {
     }
   }
 
+  /** The same agent with other functions: nothing that runs is disturbed. */
+  async #replace({ agent, handle }: Offered, message: Register): Promise<NodeMessage> {
+    agent.replace(message.functions);
+    await handle.refresh();
+    return { type: "registered", request: message.request, agent: agent.name, did: handle.did };
+  }
+
   async #unregister(message: Unregister): Promise<NodeMessage> {
-    if (!this.#handles.has(message.agent)) {
+    if (!this.#offered.has(message.agent)) {
       throw new EasynetError("INVALID_ARGUMENT", {
         subject: "The unregister message",
         reason: "this connection does not offer that agent",
@@ -81,10 +101,10 @@ export class AttachedAgents {
   }
 
   async #takeBack(name: string): Promise<void> {
-    const handle = this.#handles.get(name);
-    this.#handles.delete(name);
+    const offered = this.#offered.get(name);
+    this.#offered.delete(name);
     try {
-      await handle?.[Symbol.asyncDispose]();
+      await offered?.handle[Symbol.asyncDispose]();
     } finally {
       this.#release(name);
     }

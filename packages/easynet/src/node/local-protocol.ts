@@ -97,7 +97,10 @@ export const processMessageSchema = z.discriminatedUnion("type", [
     /** What connects, for logs: program and version. */
     client: text(120).optional(),
   }),
-  /** Offers functions as one agent; answered by `registered` or `refused`. */
+  /**
+   * Offers functions as one agent, or replaces those of an agent that this connection offers already; answered by
+   * `registered` or `refused`.
+   */
   z.strictObject({
     type: z.literal("register"),
     request: correlationSchema,

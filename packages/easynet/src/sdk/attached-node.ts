@@ -107,10 +107,7 @@ class AttachedNode implements NodeAccess {
     const register = (): Promise<void> => this.#ask((request) => this.#runner.registration(agent, request));
     await register();
     return {
-      refresh: async () => {
-        await this.#ask((request) => ({ type: "unregister", request, agent: agent.name }));
-        await register();
-      },
+      refresh: register,
       [Symbol.asyncDispose]: async () => {
         this.#runner.remove(agent.name);
         if (this.#closedReason !== undefined) return;
