@@ -1,3 +1,3 @@
 export { createExchanges, type ExchangesOptions } from "./exchanges.ts";
-export { defaultExchangeLimits, type ExchangeLimits } from "./limits.ts";
+export type { ExchangeLimits } from "./limits.ts";
 export type { Exchange, ExchangeRequest, Exchanges, IncomingExchange } from "./types.ts";

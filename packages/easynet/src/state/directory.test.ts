@@ -101,6 +101,23 @@ describe("a directory", () => {
     expect(directory.find({ capability: "add", agentType: "model", tag: "none" })).toHaveLength(0);
   });
 
+  test("takes a large record in slices, and whole", async () => {
+    const { clock, network, node } = setUp();
+    const [one, two] = [node(1), node(2)];
+    network.link(one.did, two.did);
+    const long = { description: "x".repeat(2000) };
+    const agents = Array.from({ length: 50 }, (_, index) => ({
+      name: `agent${index}`,
+      capabilities: [someCapability(`work${index}`, long), someCapability("shared", long)],
+    }));
+    const published = two.publish(agents);
+    await clock.advanceAsync(10);
+    await published;
+    await clock.advanceAsync(10);
+    expect(one.directory.find({ capability: "shared" })).toHaveLength(50);
+    expect(one.directory.find({ capability: "work49" })).toHaveLength(1);
+  });
+
   test("tells its listeners of nodes that come, change and go", async () => {
     const { clock, network, node } = setUp();
     const [one, two] = [node(1), node(2)];
