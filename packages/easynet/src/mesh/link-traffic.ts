@@ -35,6 +35,8 @@ export interface LinkTrafficOptions {
   readonly control: LaneSender;
   /** Largest frame body that the peer takes. */
   readonly frameBytesMax: number;
+  /** When the peer's membership ends, Unix epoch ms; the link ends with it. */
+  readonly expiresAtMs: number;
   readonly handlerOf: (type: number) => FrameHandler | undefined;
   /** The peer broke the protocol, or is gone. Called once. */
   readonly onFailure: (error: EasynetError) => void;
@@ -233,6 +235,11 @@ export class LinkTraffic {
   }
 
   #tick(): void {
+    const { clock, expiresAtMs, remote, onFailure } = this.#options;
+    if (clock.nowMs() >= expiresAtMs) {
+      onFailure(new EasynetError("MEMBERSHIP_INVALID", { peer: remote, reason: "it has expired" }));
+      return;
+    }
     if (this.#liveness.tick(this.#options.clock.monotonicMs()) === "dead") {
       this.#fail(`it sent nothing for ${this.#liveness.missedCount} ping intervals`);
     } else {

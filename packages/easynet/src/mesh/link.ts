@@ -39,8 +39,8 @@ export interface LinkOptions {
   readonly metrics: Metrics;
   /** What we say of ourselves. */
   readonly hello: () => Hello;
-  /** Rejects unless the bytes make `remote` a member. */
-  readonly verifyMember: (membership: Uint8Array, remote: Did) => Promise<unknown>;
+  /** Rejects unless the bytes make `remote` a member; says until when. */
+  readonly verifyMember: (membership: Uint8Array, remote: Did) => Promise<{ readonly expiresAtMs: number }>;
   readonly decide: (link: Link, hello: Hello) => Decision;
   readonly onAdmitted: (link: Link) => void;
   /** Called once, admitted or not. */
@@ -64,6 +64,8 @@ export class Link {
   #traffic: LinkTraffic | undefined;
   #controlOpen = false;
   #welcomeOverdue = false;
+  /** When the membership that the peer showed ends, Unix epoch ms. */
+  #expiresAtMs = 0;
   #deadline: Timer | undefined;
   #closing: Timer | undefined;
   readonly #ended = Promise.withResolvers<void>();
@@ -267,7 +269,8 @@ export class Link {
   /** The peer is gone or did what the protocol forbids. */
   #break(error: EasynetError): void {
     if (this.#state === "closed") return;
-    const cause = error.code === "LINK_CLOSED" ? "silent" : "protocol";
+    const causes: Partial<Record<string, string>> = { LINK_CLOSED: "silent", MEMBERSHIP_INVALID: "membership" };
+    const cause = causes[error.code] ?? "protocol";
     this.#options.metrics.count("easynet_links_broken_total", { cause });
     this.close(error);
   }
@@ -310,7 +313,10 @@ export class Link {
 
   #verify(membership: Uint8Array): void {
     this.#options.verifyMember(membership, this.remote).then(
-      () => this.#step({ kind: "verified" }),
+      ({ expiresAtMs }) => {
+        this.#expiresAtMs = expiresAtMs;
+        this.#step({ kind: "verified" });
+      },
       (error: unknown) => this.#step({ kind: "rejected", error: this.#membershipError(error) }),
     );
   }
@@ -337,6 +343,7 @@ export class Link {
       metrics,
       control: this.#control,
       frameBytesMax: hello.frameBytesMax,
+      expiresAtMs: this.#expiresAtMs,
       handlerOf,
       onFailure,
     });

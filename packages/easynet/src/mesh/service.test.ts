@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { verifies } from "../../../../test/requirements.ts";
 import { generateKeyPair } from "../identity/index.ts";
-import { type Clock, isEasynetError } from "../kernel/index.ts";
+import { type Clock, EasynetError, isEasynetError } from "../kernel/index.ts";
 import { type MeshNode, MeshWorld, STRANGER } from "../testing/mesh-world.ts";
 import { LANES } from "../wire/index.ts";
+import type { MeshOptions } from "./service.ts";
 import type { MeshFrame } from "./types.ts";
 
 verifies("mesh:p2p:join", "identity:auth:certificate");
@@ -289,6 +290,26 @@ describe("liveness", () => {
     await world.clock.advanceAsync(100);
     expect(one.events).toEqual(["joined other", "left other: the peer was restarted", "joined again"]);
     expect(one.mesh.peer(other.did)?.epoch).toBe(again.mesh.epoch);
+  });
+
+  test("a link does not outlive the membership that was shown", async () => {
+    begin();
+    const expiresAtMs = world.clock.nowMs() + 60_000;
+    const verifyMember: MeshOptions["verifyMember"] = async (_, remote) => {
+      await Promise.resolve();
+      if (world.clock.nowMs() < expiresAtMs) return { expiresAtMs };
+      throw new EasynetError("MEMBERSHIP_INVALID", { peer: remote, reason: "it has expired" });
+    };
+    const one = await world.node("one", { verifyMember });
+    const other = await world.node("other");
+    await world.settle(one.mesh.connect(world.addressOf(other)));
+    await world.clock.advanceAsync(58_000);
+    expect(other.events).toEqual(["joined one"]);
+    await world.clock.advanceAsync(30_000);
+    expect(other.events).toHaveLength(2);
+    expect(other.events[1]).toContain("it has expired");
+    expect(one.mesh.peers()).toEqual([]);
+    expect(one.counts.get("easynet_links_refused_total{membership}")).toBeGreaterThan(0);
   });
 
   test("a stopped peer says so", async () => {

@@ -1,5 +1,6 @@
 import type { Did } from "../identity/index.ts";
 import {
+  assert,
   type Clock,
   EasynetError,
   isEasynetError,
@@ -28,8 +29,11 @@ export interface MeshOptions {
   readonly name: string;
   /** UCAN delegation that makes this node a member. */
   readonly membership: Uint8Array;
-  /** Rejects with MEMBERSHIP_INVALID unless the bytes make `remote` a member of the network now. */
-  readonly verifyMember: (membership: Uint8Array, remote: Did) => Promise<unknown>;
+  /**
+   * Rejects with MEMBERSHIP_INVALID unless the bytes make `remote` a member of the network now. A link does not
+   * outlive `expiresAtMs`, Unix epoch ms.
+   */
+  readonly verifyMember: (membership: Uint8Array, remote: Did) => Promise<{ readonly expiresAtMs: number }>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -82,6 +86,7 @@ export class MeshService implements Mesh {
 
   /** @param decides {@link decidesFor}; simulations plant another one to see that they notice */
   constructor(options: MeshOptions, decides: typeof decidesFor) {
+    assert(options.name.length > 0, "a mesh needs a name");
     this.self = options.fabric.self;
     this.network = options.network;
     this.epoch = 1 + Math.floor(options.random.next() * (2 ** 48 - 1));
