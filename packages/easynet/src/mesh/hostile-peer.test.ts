@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { verifies } from "../../../../test/requirements.ts";
-import { generateKeyPair } from "../identity/index.ts";
+import { generateKeyPair, type KeyPair } from "../identity/index.ts";
 import { MEMBER, type MeshNode, MeshWorld, STRANGER } from "../testing/mesh-world.ts";
 import { encodeValue, type Frame, FRAME_TYPES, FrameReader, FrameWriter, type Lane } from "../wire/index.ts";
 import type { FabricConnection, LaneStream } from "./fabric.ts";
@@ -10,15 +10,16 @@ verifies("identity:auth:certificate");
 
 /** Somebody who speaks the protocol by hand, well or badly. */
 class Hand {
-  readonly keyPair = generateKeyPair();
+  readonly keyPair: KeyPair;
   readonly received: Frame[] = [];
   closed = false;
   connection!: FabricConnection;
   readonly #world: MeshWorld;
   readonly #lanes = new Map<Lane, { readonly stream: LaneStream; readonly writer: FrameWriter }>();
 
-  constructor(world: MeshWorld) {
-    this.#world = world;
+  constructor(from: MeshWorld, keyPair = generateKeyPair()) {
+    this.#world = from;
+    this.keyPair = keyPair;
   }
 
   async dial(node: MeshNode): Promise<void> {
@@ -88,6 +89,13 @@ class Hand {
   get goodbye(): string | undefined {
     const frame = this.received.find((each) => each.type === FRAME_TYPES.goodbye);
     return frame && decodeGoodbye(frame.body, "the node").code;
+  }
+}
+
+function keyPairWith(wanted: (did: string) => boolean): KeyPair {
+  for (;;) {
+    const keyPair = generateKeyPair();
+    if (wanted(keyPair.did)) return keyPair;
   }
 }
 
@@ -292,6 +300,41 @@ describe("after the admission", () => {
     expect(hand.closed).toBe(true);
     expect(node.events.at(-1)).toContain("The control lane");
     expect(node.counts.get("easynet_links_broken_total{protocol}")).toBe(1);
+  });
+
+  test("when the other end decides and links anew, it has lost the old link: it is replaced", async () => {
+    hand = new Hand(
+      world,
+      keyPairWith((did) => did < node.did),
+    );
+    await hand.join(node);
+    const again = new Hand(world, hand.keyPair);
+    await again.join(node);
+    expect(node.events).toEqual(["joined hand", "left hand: the peer linked anew", "joined hand"]);
+    node.mesh.send(hand.keyPair.did, { lane: "normal", type: 33, body: Uint8Array.of(1) });
+    await hand.wait(2000);
+    expect([hand.types.includes(33), again.types.includes(33)]).toEqual([false, true]);
+    expect(hand.closed).toBe(true);
+  });
+
+  test("when we decide, a second link is refused, and a silent old one ended within about a second", async () => {
+    hand = new Hand(
+      world,
+      keyPairWith((did) => did > node.did),
+    );
+    await hand.join(node);
+    const again = new Hand(world, hand.keyPair);
+    await again.dial(node);
+    await again.open("control");
+    again.say(FRAME_TYPES.hello, again.hello());
+    await again.wait();
+    expect(again.goodbye).toBe("LINK_CLOSED");
+    expect(node.events).toEqual(["joined hand"]);
+    await hand.wait(1200);
+    expect(node.events).toHaveLength(2);
+    const third = new Hand(world, hand.keyPair);
+    await third.join(node);
+    expect(node.events.at(-1)).toBe("joined hand");
   });
 
   test("lanes that never open end the link", async () => {
