@@ -280,7 +280,13 @@ export class Link {
       this.close(this.#closedError("it did not open all lanes in time"));
       return;
     }
-    for (const effect of this.#handshake.step(input)) this.#perform(effect, input);
+    try {
+      for (const effect of this.#handshake.step(input)) this.#perform(effect, input);
+    } catch (error) {
+      // A fault of ours: it costs this link, never the process.
+      this.#options.logger.error("handshake failed", { peer: this.remote, error });
+      this.#drop(toEasynetError(error));
+    }
   }
 
   #perform(effect: HandshakeEffect, input: HandshakeInput): void {

@@ -32,7 +32,7 @@ export interface MeshConfig {
   readonly laneWindowBytes: number;
 }
 
-export const MESH_CONFIG: MeshConfig = {
+const MESH_CONFIG: MeshConfig = {
   helloTimeoutMs: 5000,
   pingIntervalMs: 2000,
   pingsMissedMax: 3,

@@ -28,6 +28,15 @@ describe("values", () => {
     withBigInt: true,
     withTypedArray: true,
     maxDepth: 6,
+    values: [
+      fc.boolean(),
+      fc.integer(),
+      fc.maxSafeInteger(),
+      // -0 travels as 0: no other language would tell them apart.
+      fc.double().map((number) => number || Math.abs(number)),
+      fc.string({ unit: "binary" }),
+      fc.constantFrom(null, undefined),
+    ],
     key: fc.string().filter((key) => key !== "__proto__"),
   });
 

@@ -1,11 +1,11 @@
 export { decodeValue, encodeValue } from "./codec.ts";
 export { decodeEnvelope, encodeEnvelope, envelopeFromArray, envelopeToArray } from "./envelope.ts";
 export type { Envelope } from "./envelope-types.ts";
-export { type Frame, FRAME_HEADER_BYTES, FRAME_VERSION, type FrameInput } from "./frame-header.ts";
+export { type Frame, FRAME_HEADER_BYTES, type FrameInput } from "./frame-header.ts";
 export { FrameReader, type FrameReaderOptions } from "./frame-reader.ts";
 export { FRAME_TYPES, type FrameType } from "./frame-types.ts";
 export { FLUSH_BYTES, FrameWriter } from "./frame-writer.ts";
 export { type Lane, LANES } from "./lanes.ts";
-export { FRAME_BYTES_MAX, HELLO_BYTES_MAX, SEQUENCE_MAX, VALUE_DEPTH_MAX } from "./limits.ts";
-export { CARD_BYTES_MAX, CARD_FUTURE_MS_MAX, signCard, verifyCard, type VerifyCardOptions } from "./signed-card.ts";
+export { FRAME_BYTES_MAX, HELLO_BYTES_MAX } from "./limits.ts";
+export { signCard, verifyCard, type VerifyCardOptions } from "./signed-card.ts";
 export { negotiateVersion, PROTOCOL_VERSIONS, type VersionRange } from "./version.ts";
