@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** The sources of the package, not its build. */
@@ -12,6 +13,8 @@ const isolate = false;
 export default defineConfig({
   ssr,
   test: {
+    // Vitest leaves one core to others, which on a small machine is half of it.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         ssr,

@@ -1,5 +1,12 @@
 export { EasynetError, type ErrorCode, isEasynetError } from "./kernel/index.ts";
-export type { FunctionOptions, TaskContext } from "./agents/index.ts";
+export {
+  type Agent,
+  chat,
+  type FunctionOptions,
+  type MessageHandler,
+  type TaskContext,
+  type WorkerFunction,
+} from "./agents/index.ts";
 export type { AgentEvent, Budget, Priority } from "./model/index.ts";
 export type { RoutedEvent } from "./routing/index.ts";
 export {

@@ -21,7 +21,6 @@ export {
   budgetSchema,
   type ChatMessage,
   type StopReason,
-  TASK_STATES,
   type TaskError,
   type TaskInput,
   type TaskState,

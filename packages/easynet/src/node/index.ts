@@ -24,7 +24,6 @@ export { EASYNET_VERSION } from "./version.ts";
 export { jsonReplacer, parseJson, reviveJson, stringifyJson } from "./json-value.ts";
 export {
   type FunctionDeclaration,
-  functionDeclarationSchema,
   type InvocationContext,
   LOCAL_CLOSE_CODES,
   LOCAL_LIMITS,
