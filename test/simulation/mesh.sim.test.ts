@@ -5,7 +5,7 @@ import { MeshSimulation, type MeshSimulationOptions } from "./mesh-simulation.ts
 verifies("mesh:p2p:no-centre", "mesh:p2p:join");
 
 /** More seeds: EASYNET_SIM_SEEDS=10000; one seed: EASYNET_SIM_SEED=7. */
-const SEED_COUNT = Number(process.env["EASYNET_SIM_SEEDS"] ?? 30);
+const SEED_COUNT = Number(process.env["EASYNET_SIM_SEEDS"] ?? 12);
 const ONE_SEED = process.env["EASYNET_SIM_SEED"];
 
 const STORM = { nodeCount: 20, learnCount: 3, stormMs: 30_000 };
