@@ -6,7 +6,7 @@ import { Client, ComputeNode, type NodeOptions } from "../../packages/easynet/sr
 import { verifies } from "../requirements.ts";
 import { TestNetwork, until } from "../support/network.ts";
 
-verifies("agents:door1:unchanged");
+verifies("agents:door1:unchanged", "agents:contract:methods");
 
 const quiet: NodeOptions = { listenHost: "127.0.0.1", listenPort: 0, apiPort: 0, mdns: false, logLevel: "silent" };
 
@@ -59,6 +59,26 @@ describe.each(["embedded", "attached"] as const)("door one, functions %s", (kind
     }
     expect(seen).toEqual([1, 2, 3]);
     expect(await client.execute("count", 4)).toEqual([1, 2, 3, 4]);
+  });
+
+  test("agents send each other messages; the answer of the handler comes back", async () => {
+    using place = machine();
+    await using _nodes = await setUp(place.home);
+    const scribe = new ComputeNode({ ...quiet, home: place.home, agent: "scribe" });
+    await using _scribe = scribe.registerHandler("note", ({ payload, from }) => ({ noted: payload, from }));
+    await scribe.serve();
+    await using sender = new ComputeNode({ ...quiet, home: place.home, agent: "sender" });
+    await sender.serve();
+    const answer = await sender.sendMessage("scribe", "note", { text: "你好" });
+    expect(answer).toMatchObject({ noted: { text: "你好" }, from: expect.stringMatching(/^did:key:/) });
+    await expect(sender.sendMessage("scribe", "unknown")).rejects.toMatchObject({ code: "MESSAGE_UNKNOWN" });
+    await expect(sender.sendMessage("nobody", "note")).rejects.toMatchObject({ code: "NO_CAPABLE_AGENT" });
+    const names = (await sender.peers()).map(({ name }) => name);
+    expect(names).toContain("scribe");
+    expect(names).not.toContain("sender");
+    const report = await sender.broadcast("note", 1);
+    expect(report.delivered).toHaveLength(1);
+    expect(new Set(report.failed.map(({ code }) => code))).toEqual(new Set(["MESSAGE_UNKNOWN"]));
   });
 
   test("an error arrives with its type", async () => {

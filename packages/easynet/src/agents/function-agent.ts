@@ -106,6 +106,10 @@ export class FunctionAgent implements Agent {
     return this.#handlers.get(kind);
   }
 
+  messageKinds(): readonly string[] {
+    return [...this.#handlers.keys()];
+  }
+
   capabilities(): readonly Capability[] {
     return this.#capabilities;
   }

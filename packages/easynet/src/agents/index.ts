@@ -1,5 +1,6 @@
 export { type AgentHost, type AgentHostOptions, createAgentHost, type DeliverRequest } from "./agent-host.ts";
 export { chat, type ChatOptions, collectEnd } from "./chat.ts";
+export { failureOf } from "./failure.ts";
 export { FunctionAgent, functionAgent, type FunctionAgentOptions } from "./function-agent.ts";
 export type { FunctionOptions, SharedFunction, WorkerFunction } from "./function-options.ts";
 export type { LoadMeter, MachineLoad } from "./load-meter.ts";

@@ -67,5 +67,7 @@ export interface Agent {
   execute(task: Task, context: TaskContext): AsyncIterable<AgentEvent>;
   /** The handler for one kind of message; undefined = this agent does not take it. */
   messageHandler?(kind: string): MessageHandler | undefined;
+  /** The kinds of messages that it takes now, for those who have to announce them. */
+  messageKinds?(): readonly string[];
   close?(): Promise<void>;
 }

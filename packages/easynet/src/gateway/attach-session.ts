@@ -131,6 +131,8 @@ export class AttachSession {
         break;
       case "register":
       case "unregister":
+      case "message":
+      case "peers":
         void this.#agents.handle(message);
         break;
       case "subscribe":

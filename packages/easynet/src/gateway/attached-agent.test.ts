@@ -24,7 +24,8 @@ function attach(answer: (invoke: Extract<NodeMessage, { type: "invoke" }>, invoc
     bufferedBytes: () => 0,
   });
   const functions = [{ name: "add" }, { name: "fail" }, { name: "last" }];
-  const agent = new AttachedAgent({ name: "a", agentType: "function", description: "", functions, invocations, send });
+  const about = { name: "a", agentType: "function", description: "" };
+  const agent = new AttachedAgent({ ...about, functions, handles: [], invocations, send });
   return { agent, invocations, sent };
 }
 

@@ -1,5 +1,5 @@
-import type { Agent, Task, TaskContext } from "../agents/index.ts";
-import { EasynetError, isEasynetError, toEasynetError } from "../kernel/index.ts";
+import type { Agent, MessageHandler, Task, TaskContext } from "../agents/index.ts";
+import { EasynetError, fromWireError, isEasynetError, toEasynetError } from "../kernel/index.ts";
 import { type AgentEvent, type Capability, capabilitySchema, capabilityWith } from "../model/index.ts";
 import { type FunctionDeclaration, type InvocationContext, LOCAL_LIMITS, type NodeMessage } from "../node/index.ts";
 import type { Invocation, Invocations } from "./invocations.ts";
@@ -9,6 +9,8 @@ export interface AttachedAgentOptions {
   readonly agentType: string;
   readonly description: string;
   readonly functions: readonly FunctionDeclaration[];
+  /** Kinds of messages that it takes. */
+  readonly handles: readonly string[];
   readonly invocations: Invocations;
   /** @throws {EasynetError} when the message cannot be sent */
   readonly send: (message: NodeMessage) => void;
@@ -21,6 +23,7 @@ export class AttachedAgent implements Agent {
   readonly description: string;
   readonly #options: AttachedAgentOptions;
   #capabilities: readonly Capability[];
+  #handles: ReadonlySet<string>;
 
   constructor(options: AttachedAgentOptions) {
     this.name = options.name;
@@ -28,6 +31,7 @@ export class AttachedAgent implements Agent {
     this.description = options.description;
     this.#options = options;
     this.#capabilities = options.functions.map(capabilityOf);
+    this.#handles = new Set(options.handles);
   }
 
   capabilities(): readonly Capability[] {
@@ -35,26 +39,45 @@ export class AttachedAgent implements Agent {
   }
 
   /** From now on offers these instead; what runs goes on. */
-  replace(functions: readonly FunctionDeclaration[]): void {
+  replace(functions: readonly FunctionDeclaration[], handles: readonly string[]): void {
     this.#capabilities = functions.map(capabilityOf);
+    this.#handles = new Set(handles);
+  }
+
+  messageHandler(kind: string): MessageHandler | undefined {
+    if (!this.#handles.has(kind)) return undefined;
+    return async (message, context) => {
+      const task: Task = { id: message.id, capability: kind, input: { args: [message.payload], kwargs: {} } };
+      const { id, receivedAtMs } = message;
+      for await (const event of this.#invoke(task, context, { id, receivedAtMs })) {
+        if (event.type === "final") return event.value;
+        if (event.type === "error") throw fromWireError(event.error);
+      }
+      throw new EasynetError("PROVIDER_LOST", { peer: this.name, capability: kind });
+    };
   }
 
   async *execute(task: Task, context: TaskContext): AsyncGenerator<AgentEvent, void, void> {
+    if (this.#capabilities.some(({ name }) => name === task.capability)) yield* this.#invoke(task, context);
+    else yield errorEvent(new EasynetError("CAPABILITY_UNKNOWN", { agent: this.name, capability: task.capability }));
+  }
+
+  async *#invoke(
+    task: Task,
+    context: TaskContext,
+    message?: Invoke["message"],
+  ): AsyncGenerator<AgentEvent, void, void> {
     const { invocations, send } = this.#options;
     const { signal } = context;
     if (signal.aborted) {
       yield errorEvent(signal.reason);
       return;
     }
-    if (!this.#capabilities.some(({ name }) => name === task.capability)) {
-      yield errorEvent(new EasynetError("CAPABILITY_UNKNOWN", { agent: this.name, capability: task.capability }));
-      return;
-    }
     const invocation = invocations.begin(task.capability);
     const abort = (): void => invocations.cancel(invocation, toEasynetError(signal.reason));
     signal.addEventListener("abort", abort, { once: true });
     try {
-      send(invokeMessage(this.name, invocation.id, { task, context }));
+      send({ ...invokeMessage(this.name, invocation.id, { task, context }), ...(message && { message }) });
       yield* this.#events(invocation);
     } catch (error) {
       yield errorEvent(tooLarge(error, task.capability));
@@ -77,7 +100,9 @@ export class AttachedAgent implements Agent {
   }
 }
 
-function invokeMessage(agent: string, invocation: number, work: { task: Task; context: TaskContext }): NodeMessage {
+type Invoke = Extract<NodeMessage, { type: "invoke" }>;
+
+function invokeMessage(agent: string, invocation: number, work: { task: Task; context: TaskContext }): Invoke {
   const { task, context } = work;
   const surroundings: InvocationContext = {
     taskId: context.taskId,

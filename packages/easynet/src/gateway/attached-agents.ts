@@ -11,6 +11,7 @@ import type { Invocations } from "./invocations.ts";
 
 type Register = Extract<ProcessMessage, { type: "register" }>;
 type Unregister = Extract<ProcessMessage, { type: "unregister" }>;
+type Ask = Extract<ProcessMessage, { type: "message" | "peers" }>;
 
 export interface AttachedAgentsOptions {
   readonly node: EasynetNode;
@@ -37,11 +38,13 @@ export class AttachedAgents {
     this.#options = options;
   }
 
-  /** Answers `registered`, `unregistered` or `refused`; never throws. */
-  async handle(message: Register | Unregister): Promise<void> {
+  /** Answers `registered`, `unregistered`, `answered` or `refused`; never throws. */
+  async handle(message: Register | Unregister | Ask): Promise<void> {
     const { send } = this.#options;
     try {
-      send(message.type === "register" ? await this.#register(message) : await this.#unregister(message));
+      if (message.type === "register") send(await this.#register(message));
+      else if (message.type === "unregister") send(await this.#unregister(message));
+      else send({ type: "answered", request: message.request, value: await this.#ask(message) });
     } catch (error) {
       send({ type: "refused", request: message.request, error: toEasynetError(error).toJSON() });
     }
@@ -66,6 +69,7 @@ export class AttachedAgents {
       agentType: message.agentType ?? "function",
       description: message.description ?? "",
       functions: message.functions,
+      handles: message.handles ?? [],
       invocations: this.#options.invocations,
       send: this.#options.send,
     });
@@ -84,18 +88,30 @@ export class AttachedAgents {
 
   /** The same agent with other functions: nothing that runs is disturbed. */
   async #replace({ agent, handle }: Offered, message: Register): Promise<NodeMessage> {
-    agent.replace(message.functions);
+    agent.replace(message.functions, message.handles ?? []);
     await handle.refresh();
     return { type: "registered", request: message.request, agent: agent.name, did: handle.did };
   }
 
+  /** What one of the connection's agents says to others, or asks about them. */
+  async #ask(message: Ask): Promise<unknown> {
+    const { handle } = this.#own(message);
+    if (message.type === "peers") return handle.peers();
+    const { to, kind, payload } = message;
+    return to === undefined ? handle.broadcast(kind, payload) : handle.sendMessage(to, kind, payload);
+  }
+
+  #own(message: Unregister | Ask): Offered {
+    const own = this.#offered.get(message.agent);
+    if (own) return own;
+    throw new EasynetError("INVALID_ARGUMENT", {
+      subject: `The ${message.type} message`,
+      reason: "this connection does not offer that agent",
+    });
+  }
+
   async #unregister(message: Unregister): Promise<NodeMessage> {
-    if (!this.#offered.has(message.agent)) {
-      throw new EasynetError("INVALID_ARGUMENT", {
-        subject: "The unregister message",
-        reason: "this connection does not offer that agent",
-      });
-    }
+    this.#own(message);
     await this.#takeBack(message.agent);
     return { type: "unregistered", request: message.request };
   }

@@ -108,8 +108,25 @@ export const processMessageSchema = z.discriminatedUnion("type", [
     agent: text(120).min(1).optional(),
     description: text(2_000).optional(),
     agentType: text(40).optional(),
-    functions: z.array(functionDeclarationSchema).min(1).max(LOCAL_LIMITS.functionsMax),
+    /** May be empty for an agent that only takes messages. */
+    functions: z.array(functionDeclarationSchema).max(LOCAL_LIMITS.functionsMax),
+    /** Kinds of messages that the agent takes from other agents; they come as `invoke` with `message`. */
+    handles: z.array(text(120).min(1)).max(LOCAL_LIMITS.functionsMax).optional(),
   }),
+  /**
+   * Sends a message from an agent of this connection to another agent, by name or did, or to all when `to` is absent;
+   * answered by `answered` with what the handler returned (to all: who got it), or by `refused`.
+   */
+  z.strictObject({
+    type: z.literal("message"),
+    request: correlationSchema,
+    agent: text(120),
+    to: text(120).min(1).optional(),
+    kind: text(120).min(1),
+    payload: z.unknown().optional(),
+  }),
+  /** Asks for the cards of the other agents in reach; answered by `answered`. */
+  z.strictObject({ type: z.literal("peers"), request: correlationSchema, agent: text(120) }),
   /** Takes an agent back: it gets no more invocations; answered by `unregistered` or `refused`. */
   z.strictObject({ type: z.literal("unregister"), request: correlationSchema, agent: text(120) }),
   /** One yielded value of a streaming function; takes one credit. */
@@ -178,6 +195,7 @@ export type NodeMessage =
   | { readonly type: "welcome"; readonly protocol: number; readonly did: string; readonly name: string }
   | { readonly type: "registered"; readonly request: number; readonly agent: string; readonly did: string }
   | { readonly type: "unregistered"; readonly request: number }
+  | { readonly type: "answered"; readonly request: number; readonly value?: unknown }
   | { readonly type: "refused"; readonly request: number; readonly error: WireError }
   | {
       readonly type: "invoke";
@@ -187,6 +205,8 @@ export type NodeMessage =
       readonly args: readonly unknown[];
       readonly kwargs: Readonly<Record<string, unknown>>;
       readonly context: InvocationContext;
+      /** Set for a message: `capability` is then its kind and the only argument its payload. */
+      readonly message?: { readonly id: string; readonly receivedAtMs: number };
     }
   /** Nobody waits for this invocation any more; what still comes for it is dropped. */
   | { readonly type: "cancel"; readonly invocation: number; readonly error: WireError }
@@ -215,6 +235,7 @@ export const nodeMessageSchema: z.ZodType<NodeMessage> = z.discriminatedUnion("t
   z.looseObject({ type: z.literal("welcome"), protocol: z.int(), did: z.string(), name: z.string() }),
   z.looseObject({ type: z.literal("registered"), request: z.int(), agent: z.string(), did: z.string() }),
   z.looseObject({ type: z.literal("unregistered"), request: z.int() }),
+  z.looseObject({ type: z.literal("answered"), request: z.int(), value: z.unknown().optional() }),
   z.looseObject({ type: z.literal("refused"), request: z.int(), error: wireErrorSchema }),
   z.looseObject({
     type: z.literal("invoke"),
@@ -224,6 +245,7 @@ export const nodeMessageSchema: z.ZodType<NodeMessage> = z.discriminatedUnion("t
     args: z.array(z.unknown()),
     kwargs: z.record(z.string(), z.unknown()),
     context: z.custom<InvocationContext>(isRecord),
+    message: z.looseObject({ id: z.string(), receivedAtMs: z.number() }).exactOptional(),
   }),
   z.looseObject({ type: z.literal("cancel"), invocation: z.int(), error: wireErrorSchema }),
   z.looseObject({ type: z.literal("credit"), invocation: z.int(), count: z.int() }),

@@ -1,4 +1,5 @@
 import { type RawData, WebSocket } from "ws";
+import { z } from "zod";
 import { BoundedQueue, createId, EasynetError, fromWireError, systemClock } from "../kernel/index.ts";
 import {
   EASYNET_VERSION,
@@ -12,10 +13,17 @@ import {
   takesCredit,
 } from "../node/index.ts";
 import type { Agent } from "../agents/index.ts";
+import { agentCardSchema } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import { InvocationRunner } from "./invocation-runner.ts";
 import type { NodeAccess, OfferedAgent } from "./node-access.ts";
+
+const agentCards = z.array(agentCardSchema);
+const broadcastReport = z.object({
+  delivered: z.array(z.string()),
+  failed: z.array(z.object({ agent: z.string(), code: z.string() })),
+});
 
 /** Events of one call that wait for the reader: the credit window, and room for the events that take no credit. */
 const CALL_QUEUE_COUNT_MAX = LOCAL_LIMITS.windowItems + 64;
@@ -42,7 +50,7 @@ interface OpenCall {
 }
 
 interface Pending {
-  readonly resolve: () => void;
+  readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -68,7 +76,7 @@ class AttachedNode implements NodeAccess {
   }
 
   async open(token: string, apiUrl: string): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
+    await new Promise((resolve, reject) => {
       this.#welcome = { resolve, reject };
       this.#socket.once("open", () => {
         this.#send({ type: "hello", protocol: LOCAL_PROTOCOL, token, client: `easynet/${EASYNET_VERSION}` });
@@ -104,10 +112,18 @@ class AttachedNode implements NodeAccess {
   }
 
   async offer(agent: Agent): Promise<OfferedAgent> {
-    const register = (): Promise<void> => this.#ask((request) => this.#runner.registration(agent, request));
+    const register = async (): Promise<void> => {
+      await this.#ask((request) => this.#runner.registration(agent, request));
+    };
     await register();
+    const { name } = agent;
     return {
       refresh: register,
+      sendMessage: (to, kind, payload) =>
+        this.#ask((request) => ({ type: "message", request, agent: name, to, kind, payload })),
+      broadcast: async (kind, payload) =>
+        broadcastReport.parse(await this.#ask((request) => ({ type: "message", request, agent: name, kind, payload }))),
+      peers: async () => agentCards.parse(await this.#ask((request) => ({ type: "peers", request, agent: name }))),
       [Symbol.asyncDispose]: async () => {
         this.#runner.remove(agent.name);
         if (this.#closedReason !== undefined) return;
@@ -128,10 +144,10 @@ class AttachedNode implements NodeAccess {
     });
   }
 
-  #ask(message: (request: number) => ProcessMessage): Promise<void> {
+  #ask(message: (request: number) => ProcessMessage): Promise<unknown> {
     this.#assertOpen();
     const request = ++this.#number;
-    return new Promise<void>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#requests.set(request, { resolve, reject });
       this.#send(message(request));
     });
@@ -167,13 +183,15 @@ class AttachedNode implements NodeAccess {
         return this.#runner.handle(message);
       case "registered":
       case "unregistered":
-        return this.#settle(message.request, undefined);
+        return this.#settle(message.request, {});
+      case "answered":
+        return this.#settle(message.request, { value: message.value });
       case "refused":
-        return this.#settle(message.request, fromWireError(message.error));
+        return this.#settle(message.request, { error: fromWireError(message.error) });
       case "welcome":
         this.did = message.did;
         this.name = message.name;
-        return this.#welcome?.resolve();
+        return this.#welcome?.resolve(undefined);
       case "error":
         return this.#welcome?.reject(fromWireError(message.error));
       case "node-event":
@@ -188,11 +206,11 @@ class AttachedNode implements NodeAccess {
     open.queue.end(new EasynetError("BACKPRESSURE", { peer: "the local node", bytes: 0, lane: "call" }));
   }
 
-  #settle(request: number, error: EasynetError | undefined): void {
+  #settle(request: number, outcome: { readonly value?: unknown; readonly error?: EasynetError }): void {
     const pending = this.#requests.get(request);
     this.#requests.delete(request);
-    if (error) pending?.reject(error);
-    else pending?.resolve();
+    if (outcome.error) pending?.reject(outcome.error);
+    else pending?.resolve(outcome.value);
   }
 
   #closed(reason: string): void {

@@ -7,6 +7,8 @@ import {
   type WorkerFunction,
 } from "../agents/index.ts";
 import { backoffMs, EasynetError, isEasynetError, systemRandom } from "../kernel/index.ts";
+import type { AgentCard } from "../model/index.ts";
+import type { BroadcastReport } from "../node/index.ts";
 import type { NodeAccess, OfferedAgent } from "./node-access.ts";
 import { type NodeOptions, openAccess } from "./open-access.ts";
 
@@ -68,8 +70,33 @@ export class ComputeNode implements AsyncDisposable {
   }
 
   /** Handles messages of one kind from other agents; what it returns travels back to the sender. */
-  registerHandler(kind: string, handler: MessageHandler): void {
+  registerHandler(kind: string, handler: MessageHandler): this {
     this.#agent.registerHandler(kind, handler);
+    this.#changed();
+    return this;
+  }
+
+  /**
+   * Sends a message to another agent, by name or did; resolves with what its handler returned.
+   * @throws {EasynetError} NO_CAPABLE_AGENT, MESSAGE_UNKNOWN, PROVIDER_LOST; NODE_NOT_RUNNING before `serve`
+   */
+  async sendMessage(to: string, kind: string, payload?: unknown): Promise<unknown> {
+    return this.#served().sendMessage(to, kind, payload);
+  }
+
+  /** Sends to every other agent in reach; tells who got it and who did not. */
+  async broadcast(kind: string, payload?: unknown): Promise<BroadcastReport> {
+    return this.#served().broadcast(kind, payload);
+  }
+
+  /** The cards of the other agents in reach. */
+  async peers(): Promise<readonly AgentCard[]> {
+    return this.#served().peers();
+  }
+
+  #served(): OfferedAgent {
+    if (this.#offered) return this.#offered;
+    throw new EasynetError("NODE_NOT_RUNNING", { home: "this process; call serve() first" });
   }
 
   /**

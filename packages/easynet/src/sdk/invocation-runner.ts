@@ -1,4 +1,4 @@
-import type { Agent } from "../agents/index.ts";
+import { type Agent, failureOf, type TaskContext } from "../agents/index.ts";
 import { EasynetError, fromWireError, silentLogger, systemClock, toEasynetError } from "../kernel/index.ts";
 import { LOCAL_LIMITS, type NodeMessage, type ProcessMessage } from "../node/index.ts";
 import type { AgentEvent, TaskError } from "../model/index.ts";
@@ -31,6 +31,7 @@ export class InvocationRunner {
       agent: agent.name,
       description: agent.description,
       agentType: agent.agentType,
+      handles: [...(agent.messageKinds?.() ?? [])],
       functions: agent.capabilities().map(({ createdAtMs: _created, updatedAtMs: _updated, ...rest }) => rest),
     };
   }
@@ -88,22 +89,10 @@ export class InvocationRunner {
     if (!agent) {
       throw new EasynetError("CAPABILITY_UNKNOWN", { agent: message.agent, capability: message.capability });
     }
-    const { context } = message;
-    return agent.execute(
-      { id: context.taskId, capability: message.capability, input: { args: message.args, kwargs: message.kwargs } },
-      {
-        taskId: context.taskId,
-        from: context.from,
-        priority: context.priority,
-        signal,
-        deadlineAtMs: context.deadlineAtMs,
-        budget: context.budget,
-        conversationHistory: context.conversationHistory ?? [],
-        outputSchema: context.outputSchema,
-        logger: silentLogger,
-        clock: systemClock,
-      },
-    );
+    const context = contextOf(message, signal);
+    if (message.message) return handleMessage(agent, message, context);
+    const input = { args: message.args, kwargs: message.kwargs };
+    return agent.execute({ id: context.taskId, capability: message.capability, input }, context);
   }
 
   #fail(invocation: number, error: TaskError): void {
@@ -117,5 +106,38 @@ export class InvocationRunner {
     }
     const [name, message] = [String(details["name"]), String(details["reason"])];
     return this.#send({ type: "failure", invocation, error: { name, message } });
+  }
+}
+
+function contextOf({ context }: Invoke, signal: AbortSignal): TaskContext {
+  return {
+    taskId: context.taskId,
+    from: context.from,
+    priority: context.priority,
+    signal,
+    deadlineAtMs: context.deadlineAtMs,
+    budget: context.budget,
+    conversationHistory: context.conversationHistory ?? [],
+    outputSchema: context.outputSchema,
+    logger: silentLogger,
+    clock: systemClock,
+  };
+}
+
+/** A message from another agent; what the handler returns or throws is the end. */
+async function* handleMessage(
+  agent: Agent,
+  invoke: Invoke,
+  context: TaskContext,
+): AsyncGenerator<AgentEvent, void, void> {
+  const { capability: kind, args, message } = invoke;
+  const handler = agent.messageHandler?.(kind);
+  if (!handler || !message) throw new EasynetError("MESSAGE_UNKNOWN", { agent: agent.name, kind });
+  const { id, receivedAtMs } = message;
+  try {
+    const value = await handler({ id, kind, from: context.from, payload: args[0], receivedAtMs }, context);
+    yield { type: "final", value, stop: "end" };
+  } catch (thrown) {
+    yield { type: "error", error: failureOf(thrown, kind).toJSON() };
   }
 }

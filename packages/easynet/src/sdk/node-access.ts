@@ -1,4 +1,6 @@
 import type { Agent } from "../agents/index.ts";
+import type { AgentCard } from "../model/index.ts";
+import type { BroadcastReport } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 
 /**
@@ -18,7 +20,11 @@ export interface NodeAccess {
   close(): Promise<void>;
 }
 
+/** What an offered agent can do on the network; an AgentHandle of the node is one. */
 export interface OfferedAgent extends AsyncDisposable {
   /** Publishes the capabilities again after they changed. */
   refresh(): Promise<void>;
+  sendMessage(to: string, kind: string, payload: unknown): Promise<unknown>;
+  broadcast(kind: string, payload: unknown): Promise<BroadcastReport>;
+  peers(): Promise<readonly AgentCard[]> | readonly AgentCard[];
 }
