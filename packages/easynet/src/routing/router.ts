@@ -8,6 +8,7 @@ import {
   type Random,
   toEasynetError,
   fromWireError,
+  type WireError,
 } from "../kernel/index.ts";
 import type { Exchanges } from "../messaging/index.ts";
 import type { AgentEvent, NodeLoad } from "../model/index.ts";
@@ -125,7 +126,7 @@ class LoadRouter {
     this.#outstanding.set(provider, (this.#outstanding.get(provider) ?? 0) + 1);
     try {
       for await (const event of this.#run(offer, call, signal)) {
-        if (event.type === "error") return { error: fromWireError(event.error), answered };
+        if (event.type === "error") return { error: receivedError(event.error, offer, this.#options.self), answered };
         yield event;
         if (event.type === "final") return { answered: true };
         answered = true;
@@ -172,6 +173,11 @@ function assigned(taskId: string, offer: Offer, attempt: number): RoutedEvent {
     agent: offer.card.name,
     attempt,
   };
+}
+
+/** An error of another node says whose it is. */
+function receivedError(error: WireError, { node }: Offer, self: string): EasynetError {
+  return fromWireError(error, node.did === self ? {} : { peer: node.did });
 }
 
 function lost(offer: Offer, call: PreparedCall): EasynetError {
