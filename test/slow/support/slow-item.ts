@@ -29,4 +29,6 @@ export interface SlowPlan {
 export interface SlowItem {
   readonly run: (options: SlowOptions) => Promise<SlowOutcome>;
   readonly plan?: SlowPlan;
+  /** results/ISSUE.json that the outcome belongs to. @default "02-first-slice" */
+  readonly issue?: string;
 }

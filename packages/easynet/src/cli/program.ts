@@ -17,6 +17,8 @@ const COMMANDS: readonly Declare[] = [
       .option("--bootstrap <address...>", context.text("up.bootstrap"))
       .option("--no-mdns", context.text("up.noMdns"))
       .option("--interface <name...>", context.text("up.interface"))
+      .option("--relay", context.text("up.relay"))
+      .option("--no-relay", context.text("up.noRelay"))
       .option("--detach", context.text("up.detach"))
       .action(async (options) => (await import("./commands/up.ts")).up(context, options, args)),
   (program, context) =>

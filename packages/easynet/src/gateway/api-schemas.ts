@@ -38,6 +38,7 @@ export const peerSchema = z
     direction: z.enum(["inbound", "outbound"]),
     connectedAtMs: z.number(),
     rttMs: z.number().optional().describe("Last measured round trip in ms; absent before the first."),
+    via: z.string().optional().describe("Name of the member that carries the link; absent = direct."),
   })
   .meta({ id: "Peer" });
 

@@ -135,8 +135,8 @@ export function operationRoutes({ options }: RouteContext): FastifyPluginCallbac
 }
 
 function peerBody(peer: PeerReport): z.infer<typeof peerSchema> {
-  const { rttMs, ...rest } = peer;
-  return { ...rest, ...(rttMs !== undefined && { rttMs }) };
+  const { rttMs, via, ...rest } = peer;
+  return { ...rest, ...(rttMs !== undefined && { rttMs }), ...(via !== undefined && { via }) };
 }
 
 /** Offers are one per capability; people think in agents. */

@@ -24,6 +24,10 @@ export interface FabricConnection {
   /** The key that the other end proved. */
   readonly remote: Did;
   readonly remoteAddress: string;
+  /** Address of this machine that the connection uses; undefined when that is not known. */
+  readonly localHost?: string | undefined;
+  /** The member that carries this connection; undefined = direct. */
+  readonly via?: Did | undefined;
   readonly direction: "inbound" | "outbound";
   /** Opens a byte stream for a lane; the other end gets it through `onLane`. */
   openLane(lane: string): Promise<LaneStream>;

@@ -1,6 +1,8 @@
 export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
 export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts";
+export { watchAddresses } from "./address-watch.ts";
 export type { MeshConfig } from "./mesh-config.ts";
+export { createRelay, type Relay } from "./relay.ts";
 export { createMesh, type MeshOptions } from "./service.ts";
 export type { FrameHandler, Mesh, MeshEvents, MeshFrame, OutgoingFrame, Peer } from "./types.ts";
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";

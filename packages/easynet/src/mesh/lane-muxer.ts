@@ -81,6 +81,12 @@ export class LaneMuxer implements LaneOwner {
     this.#socket.on("close", () => this.end(failure));
   }
 
+  /** Address of this machine that the socket is bound to; undefined for streams that have none. */
+  get localHost(): string | undefined {
+    const host: unknown = Reflect.get(this.#socket, "localAddress");
+    return typeof host === "string" ? host.replace(/^::ffff:/, "") : undefined;
+  }
+
   /** Begins to read. */
   start(handlers: LaneMuxerHandlers): void {
     if (this.#started) return;

@@ -23,6 +23,7 @@ export interface Libp2pConnectionOptions {
 export class Libp2pConnection implements FabricConnection {
   readonly remote: Did;
   readonly remoteAddress: string;
+  readonly localHost: string | undefined;
   readonly direction: "inbound" | "outbound";
   readonly #connection: Connection;
   readonly #options: Libp2pConnectionOptions;
@@ -38,6 +39,7 @@ export class Libp2pConnection implements FabricConnection {
     this.#connection = connection;
     this.remote = options.remote;
     this.remoteAddress = connection.remoteAddr.toString();
+    this.localHost = options.muxer?.localHost;
     this.direction = connection.direction;
     connection.addEventListener("close", (event) => this.#finish(event.error));
     options.muxer?.start({

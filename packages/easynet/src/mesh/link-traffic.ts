@@ -148,7 +148,7 @@ export class LinkTraffic {
       if (this.#heardCount !== before) return;
       // Our own loop slept: what the peer sent may wait unread.
       if (clock.monotonicMs() - startedAtMs > 1.5 * config.suspectTimeoutMs) this.suspect();
-      else this.#fail("it did not answer when another connection of it appeared");
+      else this.#fail("it did not answer when it was asked whether it lives");
     });
   }
 

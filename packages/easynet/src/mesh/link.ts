@@ -85,7 +85,7 @@ export class Link {
       peer: this.remote,
       windowBytes: Infinity,
       queueBytesMax: config.laneQueueBytesMax,
-      onFailure: (error) => this.#drop(error),
+      onFailure: (error) => this.drop(error),
     });
     const onFrame = (frame: Frame): void => this.#onControl(frame);
     this.#reader = new FrameReader({ lane: "control", bytesMax: HELLO_BYTES_MAX, onFrame });
@@ -102,7 +102,16 @@ export class Link {
   }
 
   get addressDialled(): string | undefined {
-    return this.direction === "outbound" ? this.#options.connection.remoteAddress : undefined;
+    return this.direction === "outbound" && !this.relayed ? this.#options.connection.remoteAddress : undefined;
+  }
+
+  get localHost(): string | undefined {
+    return this.#options.connection.localHost;
+  }
+
+  /** True when another member carries it. */
+  get relayed(): boolean {
+    return this.#options.connection.via !== undefined;
   }
 
   /** Resolves when the connection is gone, at the latest `closeTimeoutMs` after `close`. */
@@ -124,7 +133,7 @@ export class Link {
         this.#openControl(stream);
         this.#step({ kind: "opened" });
       },
-      (error: unknown) => this.#drop(toEasynetError(error)),
+      (error: unknown) => this.drop(toEasynetError(error)),
     );
   }
 
@@ -160,7 +169,7 @@ export class Link {
   }
 
   /** Ends without a word: the connection is of no use. */
-  #drop(error: EasynetError): void {
+  drop(error: EasynetError): void {
     if (this.#state === "closed") return;
     this.#finish(error);
     this.#options.connection.abort(error);
@@ -226,7 +235,7 @@ export class Link {
     if (this.#state === "closed") return;
     const reason = `lane ${lane} ended${error ? `: ${error.message}` : ""}`;
     // When the whole connection ends, its lanes end first: let it tell the reason.
-    queueMicrotask(() => this.#drop(this.#closedError(reason)));
+    queueMicrotask(() => this.drop(this.#closedError(reason)));
   }
 
   #read(chunk: Uint8Array): void {
@@ -285,7 +294,7 @@ export class Link {
     } catch (error) {
       // A fault of ours: it costs this link, never the process.
       this.#options.logger.error("handshake failed", { peer: this.remote, error });
-      this.#drop(toEasynetError(error));
+      this.drop(toEasynetError(error));
     }
   }
 
@@ -358,6 +367,7 @@ export class Link {
       did: remote,
       name: hello.name,
       address: connection.remoteAddress,
+      via: connection.via,
       direction: this.direction,
       connectedAtMs: clock.nowMs(),
       epoch: hello.epoch,
@@ -377,7 +387,7 @@ export class Link {
           if (this.#state === "admitted") this.#attach(lane, stream);
           else stream.abort(new Error("the link is closed"));
         },
-        (error: unknown) => this.#drop(toEasynetError(error)),
+        (error: unknown) => this.drop(toEasynetError(error)),
       );
     }
   }

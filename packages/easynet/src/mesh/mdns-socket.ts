@@ -79,6 +79,13 @@ export class MdnsSocket {
     this.state = "heard";
   }
 
+  /** Announces and asks again, as it did at first. */
+  refresh(): void {
+    if (this.#closed || this.state.startsWith("failed")) return;
+    this.#announceSoon();
+    this.#ask();
+  }
+
   /** Says goodbye and closes; at most a quarter of a second. */
   async close(): Promise<void> {
     if (this.#closed) return;

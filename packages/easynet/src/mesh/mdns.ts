@@ -53,6 +53,8 @@ export interface MdnsStatus {
 /** Finds nodes of the same network on the local links. Never fails: what does not work is a warning and a state. */
 export interface Mdns {
   start(): Promise<void>;
+  /** Looks at the interfaces now, announces and asks again: after sleep, on a new network. */
+  refresh(): void;
   /** Says goodbye on every interface. */
   stop(): Promise<void>;
   status(): MdnsStatus;
@@ -91,6 +93,13 @@ class MdnsService implements Mdns {
     const sockets = [...this.#sockets.values()];
     this.#sockets.clear();
     await Promise.all(sockets.map((socket) => socket.close()));
+  }
+
+  refresh(): void {
+    if (!this.#open || !this.#started) return;
+    this.#hinted.clear();
+    this.#scan();
+    for (const socket of this.#sockets.values()) socket.refresh();
   }
 
   status(): MdnsStatus {

@@ -18,6 +18,9 @@ export interface MeshConfig {
   /** Redialling waits `random(0, min(cap, base * 2^attempt))`, ms. */
   readonly redialBaseMs: number;
   readonly redialCapMs: number;
+  /** The cap for a peer that was linked less than `redialFreshMs` ago, ms: whoever just was there is likely to return. */
+  readonly redialFreshCapMs: number;
+  readonly redialFreshMs: number;
   /** Learnt peers that are dialled at once. */
   readonly dialsCountMax: number;
   /** Peers kept for redialling; a further one is not stored, and counted. */
@@ -41,6 +44,8 @@ const MESH_CONFIG: MeshConfig = {
   closeTimeoutMs: 1000,
   redialBaseMs: 200,
   redialCapMs: 30_000,
+  redialFreshCapMs: 2000,
+  redialFreshMs: 600_000,
   dialsCountMax: 8,
   knownPeersCountMax: 1000,
   linksCountMax: 300,

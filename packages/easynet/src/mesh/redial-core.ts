@@ -17,6 +17,8 @@ export type RedialInput =
   | { readonly kind: "lost"; readonly did: Did }
   /** A dial ended without a link. `terminal`: the other side will not change its mind soon. */
   | { readonly kind: "failed"; readonly did: Did; readonly terminal: boolean }
+  /** The machine's own network changed: what failed before may work now. */
+  | { readonly kind: "network-changed" }
   /** Time has passed. */
   | { readonly kind: "tick" };
 
@@ -32,6 +34,10 @@ export interface RedialPlan {
 export interface RedialOptions {
   readonly baseMs: number;
   readonly capMs: number;
+  /** The cap for a peer that was linked less than `freshMs` ago: it is likely to come back. @default capMs */
+  readonly freshCapMs?: number;
+  /** @default 0 */
+  readonly freshMs?: number;
   readonly dialsCountMax: number;
   readonly knownCountMax: number;
   readonly random: Random;
@@ -41,6 +47,8 @@ interface Known {
   addresses: readonly string[];
   attempt: number;
   dueAtMs: number;
+  /** When the last link to it ended; -Infinity = there was none. */
+  lostAtMs: number;
   state: "waiting" | "dialling" | "linked";
 }
 
@@ -93,10 +101,16 @@ export class Redial {
       case "linked":
         return this.#onLinked(input, nowMs);
       case "lost":
-        this.#wait(input.did, 0, nowMs);
+        this.#lost(input.did, nowMs);
         break;
       case "failed":
         this.#wait(input.did, input.terminal ? ATTEMPT_MAX : (this.#known.get(input.did)?.attempt ?? 0) + 1, nowMs);
+        break;
+      case "network-changed":
+        for (const known of this.#known.values()) {
+          known.attempt = 0;
+          if (known.state === "waiting") known.dueAtMs = nowMs;
+        }
         break;
       case "tick":
         break;
@@ -126,7 +140,7 @@ export class Redial {
       return true;
     }
     if (this.#known.size >= this.#options.knownCountMax) return false;
-    this.#known.set(did, { addresses: bounded, attempt: 0, dueAtMs: nowMs, state: "waiting" });
+    this.#known.set(did, { addresses: bounded, attempt: 0, dueAtMs: nowMs, lostAtMs: -Infinity, state: "waiting" });
     return true;
   }
 
@@ -143,11 +157,19 @@ export class Redial {
     }
   }
 
+  #lost(did: Did, nowMs: number): void {
+    const known = this.#known.get(did);
+    if (known) known.lostAtMs = nowMs;
+    this.#wait(did, 0, nowMs);
+  }
+
   #wait(did: Did, attempt: number, nowMs: number): void {
     const known = this.#known.get(did);
     if (!known) return;
-    const { baseMs, capMs, random } = this.#options;
+    const { baseMs, random, freshMs = 0 } = this.#options;
     known.attempt = Math.min(attempt, ATTEMPT_MAX);
+    const isFresh = attempt < ATTEMPT_MAX && nowMs - known.lostAtMs < freshMs;
+    const capMs = (isFresh ? this.#options.freshCapMs : undefined) ?? this.#options.capMs;
     known.dueAtMs = nowMs + backoffMs(known.attempt, { baseMs, capMs }, random);
     this.#setState(known, "waiting");
   }

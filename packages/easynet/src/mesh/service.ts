@@ -38,6 +38,8 @@ export interface MeshOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Further addresses of a learnt peer, tried when none of its own led to a link. */
+  readonly detours?: (did: Did) => readonly string[];
   readonly config?: Partial<MeshConfig>;
 }
 
@@ -81,6 +83,8 @@ export class MeshService implements Mesh {
   readonly #outcomes = new Map<Link, PromiseWithResolvers<Link>>();
   readonly #waiting = new Set<{ readonly did: Did; readonly settle: (peer: Link | undefined) => void }>();
   readonly #stopping = new AbortController();
+  /** Gives up the dials under way. */
+  #dialling = new AbortController();
   #state: "new" | "started" | "stopped" = "new";
   #wake: Timer | undefined;
 
@@ -97,6 +101,8 @@ export class MeshService implements Mesh {
     this.#redial = new Redial({
       baseMs: this.#config.redialBaseMs,
       capMs: this.#config.redialCapMs,
+      freshCapMs: this.#config.redialFreshCapMs,
+      freshMs: this.#config.redialFreshMs,
       dialsCountMax: this.#config.dialsCountMax,
       knownCountMax: this.#config.knownPeersCountMax,
       random: options.random,
@@ -147,6 +153,18 @@ export class MeshService implements Mesh {
     if (did !== this.self) this.#plan({ kind: "learn", did, addresses });
   }
 
+  networkChanged({ gone }: { readonly gone: readonly string[] }): void {
+    if (this.#state !== "started") return;
+    for (const link of [...this.#greeting, ...this.#links.values()]) {
+      const { remote, localHost } = link;
+      if (localHost === undefined || !gone.includes(localHost)) link.suspect();
+      else link.drop(new EasynetError("LINK_CLOSED", { peer: remote, reason: "this machine lost its address" }));
+    }
+    this.#dialling.abort(this.#unreachable("The peer", "the network of this machine changed"));
+    this.#dialling = new AbortController();
+    this.#plan({ kind: "network-changed" });
+  }
+
   forget(did: Did): void {
     this.#plan({ kind: "forget", did });
   }
@@ -185,7 +203,7 @@ export class MeshService implements Mesh {
       clock,
       subject: `The dial to ${address}`,
       timeoutMs: this.#config.dialTimeoutMs,
-      signal: this.#stopping.signal,
+      signal: AbortSignal.any([this.#stopping.signal, this.#dialling.signal]),
     });
     try {
       const connection = await fabric.dial(address, { signal: deadline.signal });
@@ -213,7 +231,7 @@ export class MeshService implements Mesh {
       throw this.#unreachable(connection.remoteAddress, isSelf ? "it is this node itself" : "another key answered");
     }
     const existing = this.#links.get(remote);
-    if (existing) {
+    if (existing && !isBetter(connection, existing)) {
       existing.suspect();
       void connection.close();
       return existing;
@@ -312,7 +330,7 @@ export class MeshService implements Mesh {
     }
     if (!this.#decides(this.self, remote)) return { keep: true };
     const other = this.#links.get(remote) ?? this.#committed.get(remote);
-    if (!other) {
+    if (!other || (other.relayed && !link.relayed)) {
       this.#committed.set(remote, link);
       return { keep: true };
     }
@@ -369,7 +387,8 @@ export class MeshService implements Mesh {
   /** Tries each address; ends in `linked` (through the admission) or `failed`. */
   async #dialInTurn({ did, addresses }: RedialPlan["dials"][number]): Promise<void> {
     let terminal = false;
-    for (const address of addresses) {
+    const detours = this.#options.detours?.(did) ?? [];
+    for (const address of [...addresses, ...detours]) {
       if (this.#links.has(did) || this.#state === "stopped") break;
       try {
         await this.#dial(address, did);
@@ -405,6 +424,11 @@ function isApplicationType(type: number): boolean {
 function invalidType(type: number): EasynetError {
   const reason = `${type} is not ${FRAME_TYPE_APPLICATION_MIN} to 255`;
   return new EasynetError("INVALID_ARGUMENT", { subject: "A frame type", reason });
+}
+
+/** A direct way takes the place of one through another member. */
+function isBetter(connection: FabricConnection, existing: Link): boolean {
+  return existing.relayed && connection.via === undefined;
 }
 
 function isDuplicate(error: unknown): boolean {

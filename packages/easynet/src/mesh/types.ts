@@ -7,6 +7,8 @@ export interface Peer {
   readonly name: string;
   readonly address: string;
   readonly direction: "inbound" | "outbound";
+  /** The member that carries the link; undefined = direct. */
+  readonly via?: Did | undefined;
   readonly connectedAtMs: number;
   /** Last measured round trip; undefined before the first. */
   readonly rttMs: number | undefined;
@@ -59,6 +61,11 @@ export interface Mesh {
   connect(address: string): Promise<Peer>;
   /** Addresses to keep a link to, learnt elsewhere (directory, configuration); dialled and redialled by itself. */
   learn(did: Did, addresses: readonly string[]): void;
+  /**
+   * The machine got other addresses or slept: links whose own address is `gone` end, the others are asked whether they
+   * live, and every known peer is dialled at once.
+   */
+  networkChanged(change: { readonly gone: readonly string[] }): void;
   /** Forgets a peer for good: no more dialling. */
   forget(did: Did): void;
   /**

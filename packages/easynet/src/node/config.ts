@@ -41,6 +41,8 @@ export const configSchema = z.strictObject({
   mdns: flag,
   /** Network interfaces for multicast, by name; empty = all real ones. */
   interfaces: list,
+  /** Carry links between members that cannot reach each other but both reach this one. */
+  relay: flag,
   logLevel: z.enum(["silent", "error", "warn", "info", "debug"]),
 });
 export type NodeConfig = Readonly<z.infer<typeof configSchema>>;
@@ -56,6 +58,7 @@ const DEFAULTS = {
   bootstrap: [],
   mdns: true,
   interfaces: [],
+  relay: true,
   logLevel: "info",
 } as const;
 
@@ -117,6 +120,7 @@ function originsOf(origin: Partial<Record<string, ConfigOrigin>>): Record<Config
     bootstrap: of("bootstrap"),
     mdns: of("mdns"),
     interfaces: of("interfaces"),
+    relay: of("relay"),
     logLevel: of("logLevel"),
   };
 }

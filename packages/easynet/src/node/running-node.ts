@@ -35,8 +35,8 @@ export interface NodeParts {
   readonly host: AgentHost;
   readonly router: Router;
   readonly mdns: Mdns | undefined;
-  /** Dials the first members while this node is alone. */
-  readonly bootstrap: Disposable;
+  /** What goes on beside the parts until the node stops: dialling first members, healing links. */
+  readonly upkeep: Disposable;
   readonly resources: Resources;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -138,13 +138,14 @@ export class RunningNode implements EasynetNode {
   }
 
   peers(): readonly PeerReport[] {
-    return this.#parts.mesh.peers().map(({ did, name, address, direction, connectedAtMs, rttMs }) => ({
+    return this.#parts.mesh.peers().map(({ did, name, address, direction, connectedAtMs, rttMs, via }) => ({
       did,
       name,
       address,
       direction,
       connectedAtMs,
       rttMs,
+      via: via && this.#nameOf(via),
     }));
   }
 
@@ -229,12 +230,12 @@ export class RunningNode implements EasynetNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, directory, exchanges, bootstrap, mdns, mesh, store, lock, logger } = this.#parts;
+    const { host, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
     this.#loadTimer.cancel();
     await directory.leave();
     await host.close(STOP_GRACE_MS);
     exchanges.close();
-    bootstrap[Symbol.dispose]();
+    upkeep[Symbol.dispose]();
     await mdns?.stop();
     await directory.stop();
     await mesh.stop();

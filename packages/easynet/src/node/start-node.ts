@@ -6,7 +6,7 @@ import {
   createLibp2pFabric,
   createMdns,
   createMesh,
-  type Fabric,
+  createRelay,
   type Mdns,
   type Mesh,
   networkTag,
@@ -18,9 +18,9 @@ import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import { choosePort } from "./choose-port.ts";
 import type { LoadedConfig } from "./config.ts";
-import { keepDialling } from "./bootstrap.ts";
 import { Home } from "./home.ts";
 import { openNetwork } from "./network.ts";
+import { keepReachable } from "./reaching.ts";
 import { nodeNameFor } from "./node-name.ts";
 import { RunningNode } from "./running-node.ts";
 import { serveExchanges } from "./serve-exchanges.ts";
@@ -59,14 +59,12 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const epoch = await nextEpoch(store);
   const network = { did: parseDid(access.membership.network), name: access.membership.networkName };
   const shared = { clock, random: systemRandom, logger, metrics };
-  const fabric = await startableFabric(loaded, nodeKey, shared);
-  const mesh = createMesh({
+  const mesh = await openMesh(loaded, {
     ...shared,
-    fabric,
-    network: network.did,
+    nodeKey,
     name,
+    network: network.did,
     membership: access.delegation,
-    verifyMember: (bytes, member) => verifyMembership(bytes, { network: network.did, member, nowMs: clock.nowMs() }),
   });
   const exchanges = createExchanges({ ...shared, mesh });
   const directory = createDirectory({ ...shared, mesh, keyPair: nodeKey, epoch, store });
@@ -81,26 +79,16 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     epoch,
     directory,
     exchanges,
+    links: mesh,
     executeLocally: (request) => node.execute(request),
     localLoad: () => host.load(),
   });
-  const node = new RunningNode({
-    name,
-    home,
-    lock,
-    nodeKey,
-    network,
-    store,
-    mesh,
-    exchanges,
-    directory,
-    host,
-    router,
-    mdns,
-    bootstrap: keepDialling([...config.bootstrap, ...access.membership.addresses], { ...shared, mesh }),
-    resources,
-    ...shared,
-  });
+  const bootstrap = [...config.bootstrap, ...access.membership.addresses];
+  const publish = (): Promise<void> => node.publish();
+  const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, bootstrap, publish });
+  cleanup.use(upkeep);
+  const basics = { ...shared, name, home, lock, nodeKey, network, store, resources };
+  const node = new RunningNode({ ...basics, mesh, exchanges, directory, host, router, mdns, upkeep });
   serveExchanges({ exchanges, host, metrics, execute: (request) => node.execute(request) });
   await directory.start();
   await node.publish();
@@ -116,10 +104,29 @@ interface SharedPorts {
   readonly metrics: MetricsRegistry;
 }
 
-async function startableFabric(loaded: LoadedConfig, keyPair: KeyPair, shared: SharedPorts): Promise<Fabric> {
-  const { listenHost } = loaded.value;
+interface MeshParts extends SharedPorts {
+  readonly nodeKey: KeyPair;
+  readonly name: string;
+  readonly network: Did;
+  readonly membership: Uint8Array;
+}
+
+/** Direct links, and those that other members carry. */
+async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<Mesh> {
+  const { nodeKey, network, clock } = parts;
+  const { listenHost, relay: carries } = loaded.value;
   const port = await choosePort(loaded, "listenPort", listenHost);
-  return createLibp2pFabric({ ...shared, keyPair, listenAddresses: [`${listenHost}:${port}`] });
+  const listenAddresses = [`${listenHost}:${port}`];
+  const fabric = await createLibp2pFabric({ ...parts, keyPair: nodeKey, listenAddresses });
+  const relay = createRelay({ ...parts, fabric, keyPair: nodeKey, carries });
+  const mesh = createMesh({
+    ...parts,
+    fabric: relay.fabric,
+    detours: (did) => relay.circuitsTo(did),
+    verifyMember: (bytes, member) => verifyMembership(bytes, { network, member, nowMs: clock.nowMs() }),
+  });
+  relay.use(mesh);
+  return mesh;
 }
 
 interface MdnsParts extends SharedPorts {

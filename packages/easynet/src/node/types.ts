@@ -33,6 +33,8 @@ export interface PeerReport {
   readonly direction: "inbound" | "outbound";
   readonly connectedAtMs: number;
   readonly rttMs: number | undefined;
+  /** The member that carries the link, by name; undefined = direct. */
+  readonly via: string | undefined;
 }
 
 /** Things that happen on a node, for `watch`, the console and logs. */

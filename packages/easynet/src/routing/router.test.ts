@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { verifies } from "../../../../test/requirements.ts";
 import type { Did } from "../identity/index.ts";
 import { EasynetError, type ErrorCode, noMetrics, seededRandom, silentLogger } from "../kernel/index.ts";
+import type { Peer } from "../mesh/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import type { Directory, Offer } from "../state/index.ts";
 import { offerOf, VirtualClock } from "../testing/index.ts";
@@ -35,13 +36,16 @@ function routerOver(providers: Readonly<Record<string, Provider>>, options: { id
   const asked: string[] = [];
   const offers: Offer[] = Object.keys(providers).map((node) => offerOf({ node, capability: "work", ...options }));
   const listeners = new Set<() => void>();
+  const [known = offerOf({ node: "a", capability: "work" })] = offers;
+  const links = new Map(offers.map(({ node }) => [node.did, true]));
+  const subscribe = (_name: string, listener: (...values: never) => void): Disposable => {
+    const call = (): void => void Reflect.apply(listener, undefined, [known.node]);
+    listeners.add(call);
+    return { [Symbol.dispose]: () => void listeners.delete(call) };
+  };
   const directory: Pick<Directory, "find" | "on"> = {
     find: ({ capability }) => offers.filter((offer) => offer.capability.name === capability),
-    on: (_name, listener) => {
-      const call = (): void => void Reflect.apply(listener, undefined, []);
-      listeners.add(call);
-      return { [Symbol.dispose]: () => void listeners.delete(call) };
-    },
+    on: subscribe,
   };
   const run = (node: string): AsyncIterable<AgentEvent> => {
     asked.push(node);
@@ -51,10 +55,12 @@ function routerOver(providers: Readonly<Record<string, Provider>>, options: { id
     self: offerOf({ node: "self", capability: "x" }).node.did,
     epoch: 1,
     directory: { ...directory, start: fail, stop: fail, publish: fail, leave: fail, setLoad: fail, nodes: () => [] },
+    links: { peer: (did) => (links.has(did) ? peerOf(did) : undefined), on: subscribe },
     exchanges: {
       open: (to: Did) => Object.assign(run(to), { peer: to, answered: false, cancel: () => undefined }),
       serve: fail,
       openCount: 0,
+      openWith: () => 0,
       close: fail,
     },
     executeLocally: () => run("self"),
@@ -64,7 +70,11 @@ function routerOver(providers: Readonly<Record<string, Provider>>, options: { id
     logger: silentLogger,
     metrics: noMetrics,
   });
-  return { router, clock, asked, offers, announce: () => listeners.forEach((listener) => listener()) };
+  return { router, clock, asked, offers, links, announce: () => listeners.forEach((listener) => listener()) };
+}
+
+function peerOf(did: Did): Peer {
+  return { did, name: did, address: "", direction: "inbound", connectedAtMs: 0, rttMs: undefined, epoch: 1 };
 }
 
 function fail(): never {
@@ -148,6 +158,35 @@ describe("routing a call", () => {
     await clock.advanceAsync(10_000);
     expect(codeOf(endOf(await collect(router.call(work))))).toBe("NO_CAPABLE_AGENT");
     expect(clock.pendingCount).toBe(0);
+  });
+
+  test("a known provider without a link is waited for, but not for ever", async () => {
+    const { router, clock, asked, offers, links, announce } = routerOver({ a: answer(1) });
+    await clock.advanceAsync(10_000);
+    links.clear();
+    const call = collect(router.call(work));
+    await clock.advanceAsync(2000);
+    expect(asked).toEqual([]);
+    links.set(offers[0]!.node.did, true);
+    announce();
+    expect(codeOf(endOf(await call))).toBe("final");
+    links.clear();
+    const late = collect(router.call(work));
+    await clock.advanceAsync(5000);
+    // The way there says what is wrong; here the scripted provider answers all the same.
+    expect(codeOf(endOf(await late))).toBe("final");
+    const short = collect(router.call({ ...work, timeoutMs: 50 }));
+    await clock.advanceAsync(50);
+    await short;
+    expect(asked).toEqual(["a", "a", "a"]);
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  test("a linked provider is preferred to one without a link", async () => {
+    const { router, asked, offers, links } = routerOver({ a: answer(1), b: answer(2) });
+    links.delete(offers[0]!.node.did);
+    for (let count = 0; count < 10; count++) await collect(router.call(work));
+    expect(new Set(asked)).toEqual(new Set(["b"]));
   });
 
   test("a call that was cancelled before it started asks nobody", async () => {

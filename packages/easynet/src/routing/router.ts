@@ -10,9 +10,11 @@ import {
   fromWireError,
   type WireError,
 } from "../kernel/index.ts";
+import type { Mesh } from "../mesh/index.ts";
 import type { Exchanges } from "../messaging/index.ts";
 import type { AgentEvent, NodeLoad } from "../model/index.ts";
 import type { Directory, Offer } from "../state/index.ts";
+import { AwayProviders } from "./away.ts";
 import { chooseOffer, type ProviderLoad } from "./choose.ts";
 import { mayFailOver } from "./failover.ts";
 import { type PreparedCall, prepareCall, toExchangeRequest, toLocalRequest } from "./prepare-call.ts";
@@ -22,11 +24,15 @@ import type { RoutedEvent, Router } from "./types.ts";
 const ATTEMPTS_MAX = 5;
 /** A node that just started waits this long for the first provider of a capability to be heard of. */
 const SETTLING_MS = 3_000;
+/** A call whose providers have all gone away just now waits this long for one of them to come back. */
+const RETURN_WAIT_MS = 5_000;
 
 export interface RouterOptions {
   readonly self: Did;
   readonly epoch: number;
   readonly directory: Directory;
+  /** Which nodes can be asked now. @default all that the directory knows */
+  readonly links?: Pick<Mesh, "peer" | "on">;
   readonly exchanges: Exchanges;
   /** Runs a task on this node. */
   readonly executeLocally: (request: ExecuteRequest) => AsyncIterable<AgentEvent>;
@@ -48,11 +54,13 @@ export function createRouter(options: RouterOptions): Router {
 class LoadRouter {
   readonly #options: RouterOptions;
   readonly #settledAtMs: number;
+  readonly #away: AwayProviders;
   /** Calls of this node under way per provider: fresher than any load report. */
   readonly #outstanding = new Map<string, number>();
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    this.#away = new AwayProviders(options.directory, options.clock);
     this.#settledAtMs = options.clock.monotonicMs() + SETTLING_MS;
   }
 
@@ -87,30 +95,47 @@ class LoadRouter {
   ): Promise<Offer | undefined> {
     const { self, directory, random } = this.#options;
     const usable = (): readonly Offer[] => directory.find(call.query).filter((offer) => !tried.has(offer.card.id));
-    let offers = usable();
-    if (offers.length === 0 && tried.size === 0) {
-      await this.#waitForOffer(call, signal);
-      offers = usable();
+    const linked = (): readonly Offer[] => usable().filter((offer) => this.#isLinked(offer));
+    if (linked().length === 0 && tried.size === 0) {
+      await this.#waitForOffer(call, { isThere: () => linked().length > 0, isKnown: usable().length > 0, signal });
     }
-    return chooseOffer(offers, { self, loadOf: (offer) => this.#loadOf(offer), random });
+    const offers = linked();
+    // Without a link the attempt says what is wrong with the way there.
+    return chooseOffer(offers.length > 0 ? offers : usable(), {
+      self,
+      loadOf: (offer) => this.#loadOf(offer),
+      random,
+    });
   }
 
-  /** Only while the node settles: afterwards an unknown capability is answered at once. */
-  async #waitForOffer(call: PreparedCall, signal: AbortSignal | undefined): Promise<void> {
-    const { clock, directory } = this.#options;
-    const waitMs = Math.min(this.#settledAtMs - clock.monotonicMs(), call.timeoutMs);
+  #isLinked({ node }: Offer): boolean {
+    const { self, links } = this.#options;
+    return !links || node.did === self || links.peer(node.did) !== undefined;
+  }
+
+  /**
+   * While the node settles, or while providers that just were there are away; otherwise an unknown capability is
+   * answered at once.
+   */
+  async #waitForOffer(call: PreparedCall, wait: OfferWait): Promise<void> {
+    const { clock, directory, links } = this.#options;
+    const { isThere, isKnown, signal } = wait;
+    const settlingMs = this.#settledAtMs - clock.monotonicMs();
+    const returnMs = isKnown || this.#away.has(call.query) ? RETURN_WAIT_MS : 0;
+    const waitMs = Math.min(Math.max(settlingMs, returnMs), call.timeoutMs);
     if (waitMs <= 0 || signal?.aborted) return;
     await new Promise<void>((resolve) => {
       const finish = (): void => {
         timer.cancel();
-        subscription[Symbol.dispose]();
+        for (const subscription of subscriptions) subscription[Symbol.dispose]();
         signal?.removeEventListener("abort", finish);
         resolve();
       };
+      const look = (): void => {
+        if (isThere()) finish();
+      };
       const timer = clock.setTimer(waitMs, finish);
-      const subscription = directory.on("node-changed", () => {
-        if (directory.find(call.query).length > 0) finish();
-      });
+      const subscriptions = [directory.on("node-changed", look), ...(links ? [links.on("peer-joined", look)] : [])];
       signal?.addEventListener("abort", finish, { once: true });
     });
   }
@@ -157,6 +182,13 @@ class LoadRouter {
     const own = this.#outstanding.get(offer.node.did) ?? 0;
     return { taskCount: Math.max(own, reported ? reported.running + reported.queued : 0), slots: reported?.slots ?? 1 };
   }
+}
+
+interface OfferWait {
+  readonly isThere: () => boolean;
+  /** Providers are known, but there is no link to them. */
+  readonly isKnown: boolean;
+  readonly signal: AbortSignal | undefined;
 }
 
 interface AttemptEnd {

@@ -246,6 +246,10 @@ export class FakeMesh implements Mesh {
     if (!this.#links.has(did)) this.#hub.dial(this, did);
   }
 
+  networkChanged(): void {
+    this.#hub.dialLearnt(this);
+  }
+
   forget(did: Did): void {
     this.learnt.delete(did);
   }

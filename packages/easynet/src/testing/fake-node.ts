@@ -278,7 +278,7 @@ export class FakeNode implements EasynetNode {
 
   #welcome(peer: FakeNode, link: { readonly address: string; readonly direction: "inbound" | "outbound" }): void {
     const { did, name } = peer;
-    this.#peers.set(did, { did, name, ...link, connectedAtMs: this.#clock.nowMs(), rttMs: undefined });
+    this.#peers.set(did, { did, name, ...link, connectedAtMs: this.#clock.nowMs(), rttMs: undefined, via: undefined });
     this.#emit({ type: "peer-joined", did, name });
   }
 

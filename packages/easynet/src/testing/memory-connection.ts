@@ -17,6 +17,7 @@ export class MemoryConnection implements FabricConnection {
   readonly self: Did;
   readonly remote: Did;
   readonly remoteAddress: string;
+  readonly localHost: string;
   readonly direction: "inbound" | "outbound";
   readonly owner: MemoryFabric;
   readonly #parts: ConnectionParts;
@@ -53,6 +54,7 @@ export class MemoryConnection implements FabricConnection {
     this.self = end.own.self;
     this.remote = end.other.self;
     this.direction = end.direction;
+    this.localHost = `memory-${end.own.port}`;
     this.remoteAddress = `/memory/${end.other.port}/p2p/${end.other.self}`;
   }
 

@@ -21,6 +21,12 @@ export const FRAME_TYPES = {
   "exchange-event": 34,
   "exchange-credit": 35,
   "exchange-cancel": 36,
+  /** Relay: a connection to a third member through this link (docs/protocol/relay.md). */
+  "relay-open": 96,
+  "relay-accept": 97,
+  "relay-data": 98,
+  "relay-credit": 99,
+  "relay-close": 100,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;

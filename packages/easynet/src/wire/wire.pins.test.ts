@@ -49,6 +49,11 @@ describe("pinned numbers", () => {
       "exchange-event": 34,
       "exchange-credit": 35,
       "exchange-cancel": 36,
+      "relay-open": 96,
+      "relay-accept": 97,
+      "relay-data": 98,
+      "relay-credit": 99,
+      "relay-close": 100,
     });
     expect(LANES).toEqual(["control", "high", "normal", "bulk"]);
     expect(PROTOCOL_VERSIONS).toEqual({ min: 1, max: 1 });

@@ -16,13 +16,14 @@ export async function peers(context: CliContext): Promise<void> {
     const rows = answer.peers.map((peer) => [
       printable(peer.name),
       shortDid(peer.did),
-      printable(peer.address),
+      peer.via === undefined ? printable(peer.address) : "–",
+      peer.via === undefined ? context.text("peers.direct") : context.text("peers.via", { name: printable(peer.via) }),
       context.text(peer.direction === "inbound" ? "peers.inbound" : "peers.outbound"),
       peer.rttMs === undefined ? "–" : formatMs(peer.rttMs),
       formatAge(nowMs - peer.connectedAtMs, context.language),
     ]);
     context.printTable(
-      ["column.name", "column.id", "column.address", "column.connected", "column.rtt", "column.since"],
+      ["column.name", "column.id", "column.address", "column.path", "column.connected", "column.rtt", "column.since"],
       rows,
     );
   }

@@ -17,6 +17,7 @@ export interface UpOptions {
   readonly bootstrap?: readonly string[];
   readonly mdns?: boolean;
   readonly interface?: readonly string[];
+  readonly relay?: boolean;
   readonly detach?: boolean;
 }
 
@@ -77,6 +78,7 @@ function flagsOf(context: CliContext, options: UpOptions): Readonly<Record<strin
     listenHost: options.listen,
     bootstrap: options.bootstrap,
     interfaces: options.interface,
+    relay: options.relay,
     // Commander sets a --no- option to true when it was not given; then it is not a flag.
     mdns: options.mdns === false ? false : undefined,
   };

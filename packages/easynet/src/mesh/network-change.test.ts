@@ -1,0 +1,52 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { verifies } from "../../../../test/requirements.ts";
+import { MeshWorld } from "../testing/mesh-world.ts";
+
+verifies("mesh:p2p:join");
+
+let world = new MeshWorld();
+
+afterEach(async () => {
+  await world.stop();
+});
+
+describe("a machine whose network changed", () => {
+  test("drops the links of the address that is gone and has them again at once", async () => {
+    world = new MeshWorld();
+    const [one, other] = await world.pair();
+    one.mesh.networkChanged({ gone: [`memory-${one.port}`] });
+    expect(one.events.at(-1)).toBe("left other: this machine lost its address");
+    await world.clock.advanceAsync(1000);
+    expect(one.mesh.peer(other.did)).toBeDefined();
+    expect(other.mesh.peer(one.did)).toBeDefined();
+  });
+
+  test("asks the other links whether they live: a living one stays", async () => {
+    world = new MeshWorld();
+    const [one, other] = await world.pair();
+    one.mesh.networkChanged({ gone: ["192.0.2.1"] });
+    await world.clock.advanceAsync(3000);
+    expect([one.events, other.events]).toEqual([["joined other"], ["joined one"]]);
+  });
+
+  test("a link whose other end is out of reach ends within a second and a half", async () => {
+    world = new MeshWorld();
+    const [one, other] = await world.pair();
+    world.network.partition([one.did], [other.did]);
+    one.mesh.networkChanged({ gone: [] });
+    await world.clock.advanceAsync(1500);
+    expect(one.mesh.peer(other.did)).toBeUndefined();
+  });
+
+  test("dials at once whom it gave up for a while", async () => {
+    world = new MeshWorld({ mesh: { config: { redialFreshCapMs: 30_000 } } });
+    const [one, other] = await world.pair();
+    world.network.partition([one.did], [other.did]);
+    await world.clock.advanceAsync(120_000);
+    expect(one.mesh.peer(other.did)).toBeUndefined();
+    world.network.heal();
+    one.mesh.networkChanged({ gone: [] });
+    await world.clock.advanceAsync(1000);
+    expect(one.mesh.peer(other.did)).toBeDefined();
+  });
+});

@@ -1,0 +1,34 @@
+/**
+ * How long links need to heal: a minute without cable, and another address, both while calls go on. Each case is both
+ * once, in network namespaces; every call must have an end, and links must be back within five seconds.
+ */
+import { healAfterNewAddress, healAfterOutage, type HealReport } from "../support/heal.ts";
+import { namespacesMissing } from "../support/namespaces.ts";
+import type { SlowOptions, SlowOutcome, SlowPlan } from "./support/slow-item.ts";
+
+const OUTAGE_MS = 60_000;
+const HEAL_MS_MAX = 5000;
+
+export const issue = "03-mesh";
+export const plan: SlowPlan = { cases: 1, batchCases: 1 };
+
+export async function run({ cases, onProgress }: SlowOptions): Promise<SlowOutcome> {
+  const skipped = namespacesMissing();
+  if (skipped !== undefined) return { cases: 0, failures: [], skipped };
+  const failures: string[] = [];
+  const figures: Record<string, number> = {};
+  const add = (name: string, { healMs, completed, failed, open }: HealReport): void => {
+    if (healMs > HEAL_MS_MAX) failures.push(`${name}: links were back after ${healMs} ms`);
+    if (open > 0) failures.push(`${name}: ${open} calls had no end`);
+    for (const [key, value] of Object.entries({ healMs, completed, failed, open })) {
+      const figure = `${name}${key[0]?.toUpperCase() ?? ""}${key.slice(1)}`;
+      figures[figure] = (figures[figure] ?? 0) + value;
+    }
+  };
+  for (let done = 0; done < cases; done++) {
+    add("outage60s", await healAfterOutage(OUTAGE_MS));
+    add("newAddress", await healAfterNewAddress());
+    onProgress(done + 1);
+  }
+  return { cases, failures, figures };
+}
