@@ -35,7 +35,9 @@ describe("processes that die", () => {
     await untilAllKnown(network.nodes);
     await using client = new Client({ home: cobalt.home });
     const assigned: string[] = [];
-    const calls = ["work", "work", "work", "work", "pay", "pay", "pay", "pay"].map(async (capability) => {
+    // Enough of them that every node gets some.
+    const kinds = Array.from({ length: 24 }, (_, index) => (index % 2 === 0 ? "work" : "pay"));
+    const calls = kinds.map(async (capability) => {
       let last: unknown;
       let first = "";
       for await (const event of client.call(capability, { args: [1_500] }).events()) {
