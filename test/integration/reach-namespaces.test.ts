@@ -4,7 +4,6 @@ import { Namespaces, namespacesMissing } from "../support/namespaces.ts";
 import { verifies } from "../requirements.ts";
 
 const missing = namespacesMissing();
-/** Seconds, as the issue asks; a busy machine gets none on top. */
 /** What a call over a broken link may end with. */
 const HONEST_CODES = ["PROVIDER_LOST", "PEER_UNREACHABLE", "NO_CAPABLE_AGENT", "LINK_CLOSED"];
 

@@ -99,6 +99,12 @@ describe("routing a call", () => {
     expect(endOf(events)).toMatchObject({ value: 3 });
   });
 
+  test("calls made in the same moment spread: each sees the ones before it", async () => {
+    const { router, asked } = routerOver({ self: answer(1), far: answer(1) });
+    await Promise.all(Array.from({ length: 8 }, () => collect(router.call(work))));
+    expect(asked.filter((node) => node === "far")).toHaveLength(4);
+  });
+
   test("a provider that died before it answered: another one does idempotent work", async () => {
     const { router, asked } = routerOver({ a: lose(), b: lose(), c: answer("done") });
     const events = await collect(router.call(work));

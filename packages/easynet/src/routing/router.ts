@@ -70,9 +70,10 @@ class LoadRouter {
     const tried = new Set<string>();
     let failure: EasynetError | undefined;
     for (let number = 1; number <= ATTEMPTS_MAX; number++) {
-      const offer = await this.#choose(call, tried, signal);
+      using chosen = await this.#choose(call, tried, signal);
       if (signal?.aborted) failure = toEasynetError(signal.reason);
-      if (!offer || signal?.aborted) break;
+      if (!chosen || signal?.aborted) break;
+      const { offer } = chosen;
       tried.add(offer.card.id);
       yield assigned(call.taskId, offer, number);
       const end = yield* this.#attempt(offer, call, signal);
@@ -92,7 +93,7 @@ class LoadRouter {
     call: PreparedCall,
     tried: ReadonlySet<string>,
     signal: AbortSignal | undefined,
-  ): Promise<Offer | undefined> {
+  ): Promise<Chosen | undefined> {
     const { self, directory, random } = this.#options;
     const usable = (): readonly Offer[] => directory.find(call.query).filter((offer) => !tried.has(offer.card.id));
     const linked = (): readonly Offer[] => usable().filter((offer) => this.#isLinked(offer));
@@ -101,11 +102,23 @@ class LoadRouter {
     }
     const offers = linked();
     // Without a link the attempt says what is wrong with the way there.
-    return chooseOffer(offers.length > 0 ? offers : usable(), {
-      self,
-      loadOf: (offer) => this.#loadOf(offer),
-      random,
-    });
+    const loadOf = (offer: Offer): ProviderLoad => this.#loadOf(offer);
+    const offer = chooseOffer(offers.length > 0 ? offers : usable(), { self, loadOf, random });
+    return offer && this.#take(offer);
+  }
+
+  /** Counts the call as under way from the choice on: calls made in the same moment see one another. */
+  #take(offer: Offer): Chosen {
+    const provider = offer.node.did;
+    this.#outstanding.set(provider, (this.#outstanding.get(provider) ?? 0) + 1);
+    return {
+      offer,
+      [Symbol.dispose]: () => {
+        const left = (this.#outstanding.get(provider) ?? 1) - 1;
+        if (left === 0) this.#outstanding.delete(provider);
+        else this.#outstanding.set(provider, left);
+      },
+    };
   }
 
   #isLinked({ node }: Offer): boolean {
@@ -146,9 +159,7 @@ class LoadRouter {
     call: PreparedCall,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<AgentEvent, AttemptEnd, void> {
-    const provider = offer.node.did;
     let answered = false;
-    this.#outstanding.set(provider, (this.#outstanding.get(provider) ?? 0) + 1);
     try {
       for await (const event of this.#run(offer, call, signal)) {
         if (event.type === "error") return { error: receivedError(event.error, offer, this.#options.self), answered };
@@ -159,10 +170,6 @@ class LoadRouter {
       return { error: lost(offer, call), answered };
     } catch (thrown) {
       return { error: toEasynetError(thrown), answered };
-    } finally {
-      const left = (this.#outstanding.get(provider) ?? 1) - 1;
-      if (left === 0) this.#outstanding.delete(provider);
-      else this.#outstanding.set(provider, left);
     }
   }
 
@@ -173,15 +180,16 @@ class LoadRouter {
     return exchanges.open(offer.node.did, request, signal ? { signal } : {});
   }
 
-  #loadOf(offer: Offer): ProviderLoad {
-    if (offer.node.did === this.#options.self) {
-      const load = this.#options.localLoad();
-      return { taskCount: load.running + load.queued, slots: load.slots };
-    }
-    const reported = offer.node.load;
-    const own = this.#outstanding.get(offer.node.did) ?? 0;
-    return { taskCount: Math.max(own, reported ? reported.running + reported.queued : 0), slots: reported?.slots ?? 1 };
+  #loadOf({ node }: Offer): ProviderLoad {
+    const load = node.did === this.#options.self ? this.#options.localLoad() : node.load;
+    const own = this.#outstanding.get(node.did) ?? 0;
+    return { taskCount: Math.max(own, load ? load.running + load.queued : 0), slots: load?.slots ?? 1 };
   }
+}
+
+/** A provider and the place that the call takes there until it is disposed. */
+interface Chosen extends Disposable {
+  readonly offer: Offer;
 }
 
 interface OfferWait {
