@@ -5,3 +5,4 @@ export { createMesh, type MeshOptions } from "./service.ts";
 export type { FrameHandler, Mesh, MeshEvents, MeshFrame, OutgoingFrame, Peer } from "./types.ts";
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";
 export { type MdnsHint, networkTag } from "./mdns-records.ts";
+export { createSwim, type MemberState, type Swim, type SwimOptions } from "./swim.ts";

@@ -6,6 +6,7 @@ import {
   createLibp2pFabric,
   createMdns,
   createMesh,
+  createSwim,
   type Fabric,
   type Mdns,
   type Mesh,
@@ -69,7 +70,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     verifyMember: (bytes, member) => verifyMembership(bytes, { network: network.did, member, nowMs: clock.nowMs() }),
   });
   const exchanges = createExchanges({ ...shared, mesh });
-  const directory = createDirectory({ ...shared, mesh, keyPair: nodeKey, epoch, store });
+  const swim = createSwim({ ...shared, mesh, epoch });
+  const directory = createDirectory({ ...shared, mesh, keyPair: nodeKey, epoch, store, liveness: swim });
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
@@ -93,6 +95,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     store,
     mesh,
     exchanges,
+    swim,
     directory,
     host,
     router,

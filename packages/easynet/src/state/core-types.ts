@@ -55,7 +55,13 @@ export type Input =
   | { readonly kind: "issued"; readonly entry: Entry }
   | { readonly kind: "link-up"; readonly peer: Did }
   | { readonly kind: "link-down"; readonly peer: Did }
-  | { readonly kind: "entries"; readonly from: Did; readonly entries: readonly ReceivedEntry[] }
+  | {
+      readonly kind: "entries";
+      readonly from: Did;
+      readonly entries: readonly ReceivedEntry[];
+      /** They came by a broadcast, which reaches everybody without our help. */
+      readonly spread?: boolean;
+    }
   | {
       readonly kind: "lines";
       readonly from: Did;
@@ -67,6 +73,8 @@ export type Input =
   | { readonly kind: "suspected"; readonly from: Did; readonly owners: readonly Did[] }
   | { readonly kind: "vouched"; readonly from: Did; readonly owners: readonly Did[] }
   | { readonly kind: "load"; readonly from: Did; readonly load: NodeLoad }
+  /** The failure detector thinks anew of a member. */
+  | { readonly kind: "status"; readonly owner: Did }
   | { readonly kind: "tick" };
 
 export interface OwnedVersion extends Version {
@@ -103,6 +111,8 @@ export type Effect =
 export interface Known {
   entry: Entry;
   status: NodeStatus;
+  /** The failure detector decides about it, and not links and leases. */
+  watched: boolean;
   /** The owner itself confirmed this state over a link that is up. */
   confirmed: boolean;
   /** Linked peers that said they hold a link to the owner. */

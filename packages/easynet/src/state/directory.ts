@@ -25,7 +25,7 @@ import { LoadSender } from "./load-sender.ts";
 import { decodeEntries, decodeLoad, decodeMessage, type RawEntry } from "./messages.ts";
 import { NodeList } from "./node-list.ts";
 import { DirectorySender } from "./sender.ts";
-import type { Directory, DirectoryEvents, DirectoryNode, FindQuery, Offer } from "./types.ts";
+import type { Directory, DirectoryEvents, DirectoryNode, FindQuery, NodeStatusSource, Offer } from "./types.ts";
 
 export interface DirectoryOptions {
   readonly mesh: Mesh;
@@ -37,6 +37,8 @@ export interface DirectoryOptions {
   readonly metrics: Metrics;
   /** Must be larger at each start of the process. @default the wall clock in ms */
   readonly epoch?: number;
+  /** Decides who is alive; without it, links and leases do. */
+  readonly liveness?: NodeStatusSource;
   /** Keeps the addresses of members over a restart. */
   readonly store?: Store;
   readonly config?: Partial<DirectoryTimes>;
@@ -80,7 +82,9 @@ class MeshDirectory implements Directory {
     this.#options = options;
     this.#times = { ...defaultDirectoryTimes, ...options.config };
     this.#epoch = options.epoch ?? Math.floor(clock.nowMs());
-    const core = new DirectoryCore({ self: mesh.self, times: this.#times, random });
+    const { liveness } = options;
+    const statusOf = liveness && ((did: Did) => liveness.statusOf(did));
+    const core = new DirectoryCore({ self: mesh.self, times: this.#times, random, ...(statusOf && { statusOf }) });
     this.#core = core;
     const known = (owner: Did) => core.owners.get(owner);
     const checks = { ...realChecks, ...options.checks };
@@ -95,6 +99,7 @@ class MeshDirectory implements Directory {
     this.#meshListeners = [
       mesh.on("peer-joined", (peer) => this.#onJoined(peer.did)),
       mesh.on("peer-left", (peer) => this.#onLeft(peer.did)),
+      ...(liveness ? [liveness.onChange((owner) => this.#step({ kind: "status", owner }))] : []),
     ];
     for (const peer of mesh.peers()) this.#onJoined(peer.did);
   }

@@ -30,7 +30,7 @@ export class NodeList {
   update(owner: Did): DirectoryNode | undefined {
     const known = this.#known.get(owner);
     const record = known?.entry.record;
-    if (!known || !record || (known.status !== "alive" && known.status !== "suspect")) {
+    if (!known || !record || known.status === "dead" || known.status === "left") {
       this.#nodes.delete(owner);
       this.#index.remove(owner);
       return undefined;

@@ -18,6 +18,13 @@ export interface Offer {
   readonly capability: Capability;
 }
 
+/** Who of the network lives, as the failure detector of the mesh says it. */
+export interface NodeStatusSource {
+  /** The last process of a member that was heard of, and how it is; undefined for who was never heard of. */
+  statusOf(did: Did): { readonly epoch: number; readonly status: NodeStatus } | undefined;
+  onChange(listener: (did: Did) => void): Disposable;
+}
+
 export interface FindQuery {
   /** Exact capability name. */
   readonly capability?: string;
