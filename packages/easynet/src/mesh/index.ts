@@ -1,4 +1,5 @@
 export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
+export { createGossip, type Gossip, type GossipHandler, type GossipOptions } from "./gossip.ts";
 export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts";
 export { MESH_CONFIG, type MeshConfig } from "./mesh-config.ts";
 export { createMesh, type MeshOptions } from "./service.ts";

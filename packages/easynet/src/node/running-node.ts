@@ -2,7 +2,7 @@ import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import type { Did, KeyPair } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
 import type { Exchanges } from "../messaging/index.ts";
-import type { Mdns, Mesh, Swim } from "../mesh/index.ts";
+import type { Gossip, Mdns, Mesh, Swim } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
 import type { Directory, DirectoryNode, Offer } from "../state/index.ts";
@@ -32,6 +32,7 @@ export interface NodeParts {
   readonly mesh: Mesh;
   readonly exchanges: Exchanges;
   readonly swim: Swim;
+  readonly gossip: Gossip;
   readonly directory: Directory;
   readonly host: AgentHost;
   readonly router: Router;
@@ -230,7 +231,7 @@ export class RunningNode implements EasynetNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, swim, directory, exchanges, bootstrap, mdns, mesh, store, lock, logger } = this.#parts;
+    const { host, swim, gossip, directory, exchanges, bootstrap, mdns, mesh, store, lock, logger } = this.#parts;
     this.#loadTimer.cancel();
     await directory.leave();
     await host.close(STOP_GRACE_MS);
@@ -238,6 +239,7 @@ export class RunningNode implements EasynetNode {
     bootstrap[Symbol.dispose]();
     await mdns?.stop();
     swim.leave();
+    gossip.stop();
     await directory.stop();
     await mesh.stop();
     for (const { agent } of this.#agents.values()) await agent.close?.();

@@ -6,17 +6,16 @@ import {
   createLibp2pFabric,
   createMdns,
   createMesh,
-  createSwim,
   type Fabric,
   type Mdns,
   type Mesh,
   networkTag,
 } from "../mesh/index.ts";
 import { createRouter } from "../routing/index.ts";
-import { createDirectory } from "../state/index.ts";
 import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
+import { createKnowing } from "./create-knowing.ts";
 import { choosePort } from "./choose-port.ts";
 import type { LoadedConfig } from "./config.ts";
 import { keepDialling } from "./bootstrap.ts";
@@ -70,8 +69,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     verifyMember: (bytes, member) => verifyMembership(bytes, { network: network.did, member, nowMs: clock.nowMs() }),
   });
   const exchanges = createExchanges({ ...shared, mesh });
-  const swim = createSwim({ ...shared, mesh, epoch });
-  const directory = createDirectory({ ...shared, mesh, keyPair: nodeKey, epoch, store, liveness: swim });
+  const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
+  const { directory } = knowing;
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
@@ -95,8 +94,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     store,
     mesh,
     exchanges,
-    swim,
-    directory,
+    ...knowing,
     host,
     router,
     mdns,

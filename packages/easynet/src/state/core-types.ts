@@ -1,5 +1,7 @@
 import type { Did } from "../identity/index.ts";
+import type { Random } from "../kernel/index.ts";
 import type { NodeLoad, NodeRecord, NodeStatus } from "../model/index.ts";
+import type { NodeStatusSource } from "./types.ts";
 
 /** Which state of an owner's entry: epochs first, then sequences. */
 export interface Version {
@@ -89,6 +91,8 @@ export interface OutgoingEntry {
 }
 
 export type Effect =
+  /** To everybody: over each link, or by a broadcast. */
+  | { readonly kind: "spread"; readonly entries: readonly OutgoingEntry[]; readonly to: readonly Did[] }
   | { readonly kind: "send-entries"; readonly to: Did; readonly entries: readonly OutgoingEntry[] }
   /** All lines that this node has: the service cuts them into pages. */
   | { readonly kind: "send-digest"; readonly to: Did; readonly lines: readonly Line[] }
@@ -167,6 +171,16 @@ export const defaultDirectoryTimes: DirectoryTimes = {
   acceptMs: 86_400_000,
   skewMs: 60_000,
 };
+
+export interface CoreOptions {
+  readonly self: Did;
+  readonly times: DirectoryTimes;
+  readonly random: Random;
+  /** What the failure detector says; without it, links, vouches and leases decide. */
+  readonly statusOf?: NodeStatusSource["statusOf"];
+  /** @default OWNERS_COUNT_MAX */
+  readonly ownersCountMax?: number;
+}
 
 /** Below zero when `one` is older. */
 export function compareVersions(one: Version, other: Version): number {

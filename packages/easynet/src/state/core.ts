@@ -10,19 +10,18 @@ import { type Random, sample } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
 import {
   compareVersions,
+  type CoreOptions,
   type DirectoryTimes,
   type Effect,
   type Entry,
   type Input,
   type Known,
-  type Line,
   type OwnedVersion,
   type ReceivedEntry,
   type Version,
   type View,
 } from "./core-types.ts";
-import type { NodeStatusSource } from "./types.ts";
-import { endsAtMs, lineOf, newKnown, oldestGone, viewOf } from "./known.ts";
+import { endsAtMs, linesOf, newKnown, oldestGone, viewOf } from "./known.ts";
 import { News } from "./news.ts";
 import { answerWant, reconcile } from "./reconcile-core.ts";
 import { Wanted } from "./wanted.ts";
@@ -35,21 +34,11 @@ const NEWS_FANOUT = 3;
 /** The own entry is not defended more often than this. */
 const REFUTE_INTERVAL_MS = 1000;
 
-export interface CoreOptions {
-  readonly self: Did;
-  readonly times: DirectoryTimes;
-  readonly random: Random;
-  /** What the failure detector says; without it, links, vouches and leases decide. */
-  readonly statusOf?: NodeStatusSource["statusOf"];
-  /** @default OWNERS_COUNT_MAX */
-  readonly ownersCountMax?: number;
-}
-
 export class DirectoryCore {
   readonly #self: Did;
   readonly #times: DirectoryTimes;
   readonly #random: Random;
-  readonly #statusOf: NodeStatusSource["statusOf"];
+  readonly #statusOf: NonNullable<CoreOptions["statusOf"]>;
   readonly #ownersCountMax: number;
   readonly #known = new Map<Did, Known>();
   readonly #links = new Set<Did>();
@@ -129,7 +118,7 @@ export class DirectoryCore {
     this.#renewAtMs = entry.status === "left" ? Infinity : this.#nowMs + this.#times.renewMs;
     if (!sameRecord) this.#effects.push({ kind: "changed", owner: this.#self });
     const item = { entry, view: viewOf(known), withRecord: !sameRecord && entry.status === "alive" };
-    for (const to of this.#links) this.#effects.push({ kind: "send-entries", to, entries: [item] });
+    if (this.#links.size > 0) this.#effects.push({ kind: "spread", entries: [item], to: [...this.#links] });
   }
 
   #linkUp(peer: Did): void {
@@ -141,7 +130,7 @@ export class DirectoryCore {
       this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
     }
     if (this.#digestAtMs === Infinity) this.#digestAtMs = this.#nowMs + this.#random.next() * this.#times.digestMs;
-    this.#effects.push({ kind: "send-digest", to: peer, lines: this.#linesOf(this.#known.keys()) });
+    this.#effects.push({ kind: "send-digest", to: peer, lines: linesOf(this.#known, this.#known.keys()) });
   }
 
   #linkDown(peer: Did): void {
@@ -169,7 +158,10 @@ export class DirectoryCore {
     }
     if (changed.length === 0 || spread) return;
     for (const to of this.#links) {
-      const lines = this.#linesOf(changed.filter((owner) => owner !== to));
+      const lines = linesOf(
+        this.#known,
+        changed.filter((owner) => owner !== to),
+      );
       if (to !== from && lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
     }
   }
@@ -389,12 +381,12 @@ export class DirectoryCore {
   #sendDigest(): void {
     this.#digestAtMs = this.#nowMs + this.#times.digestMs;
     const [to] = sample(this.#random, [...this.#links], 1);
-    if (to) this.#effects.push({ kind: "send-digest", to, lines: this.#linesOf(this.#known.keys()) });
+    if (to) this.#effects.push({ kind: "send-digest", to, lines: linesOf(this.#known, this.#known.keys()) });
   }
 
   #sendNews(): void {
     for (const to of sample(this.#random, [...this.#links], NEWS_FANOUT)) {
-      const lines = this.#linesOf(this.#news.for(to));
+      const lines = linesOf(this.#known, this.#news.for(to));
       if (lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
     }
     this.#news.clear();
@@ -419,7 +411,7 @@ export class DirectoryCore {
 
   /** Tells peers of the dead, so that those who are not linked to them need not wait for the lease. */
   #announce(died: readonly Did[]): void {
-    const lines = this.#linesOf(died);
+    const lines = linesOf(this.#known, died);
     if (lines.length === 0) return;
     for (const to of sample(this.#random, [...this.#links], ASKED_COUNT_MAX)) {
       this.#effects.push({ kind: "send-news", to, lines });
@@ -462,14 +454,5 @@ export class DirectoryCore {
     if (!oldest) return false;
     this.#remove(oldest.entry.owner);
     return true;
-  }
-
-  #linesOf(owners: Iterable<Did>): Line[] {
-    const lines: Line[] = [];
-    for (const owner of owners) {
-      const known = this.#known.get(owner);
-      if (known) lines.push(lineOf(known));
-    }
-    return lines;
   }
 }

@@ -50,9 +50,14 @@ export function versionOf(owner: Did, known: Known | undefined): OwnedVersion {
   return { owner, epoch, sequence };
 }
 
-export function lineOf(known: Known): Line {
-  const { owner, epoch, sequence } = known.entry;
-  return { owner, epoch, sequence, view: viewOf(known) };
+/** Lines of those owners that are known. */
+export function linesOf(all: ReadonlyMap<Did, Known>, owners: Iterable<Did>): Line[] {
+  const lines: Line[] = [];
+  for (const owner of owners) {
+    const known = all.get(owner);
+    if (known) lines.push({ ...versionOf(owner, known), view: viewOf(known) });
+  }
+  return lines;
 }
 
 /** What to send to somebody who has version `theirs`. */
