@@ -2,6 +2,8 @@ export { EasynetError, type ErrorCode, isEasynetError } from "./kernel/index.ts"
 export type { FunctionOptions, TaskContext } from "./agents/index.ts";
 export type { AgentEvent, Budget, Priority } from "./model/index.ts";
 export type { RoutedEvent } from "./routing/index.ts";
+export type { FoundOffer } from "./gateway/index.ts";
+export type { FindQuery } from "./state/index.ts";
 export {
   Call,
   type CallOptions,

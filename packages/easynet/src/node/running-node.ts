@@ -5,7 +5,7 @@ import type { Exchanges } from "../messaging/index.ts";
 import type { Gossip, Mdns, Mesh, Swim } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
-import type { Directory, DirectoryNode, Offer } from "../state/index.ts";
+import type { Directory, DirectoryNode, FindQuery, Offer } from "../state/index.ts";
 import type { Store } from "../storage/index.ts";
 import type { MetricsRegistry } from "../telemetry/index.ts";
 import { createSignedCard } from "./agent-cards.ts";
@@ -150,8 +150,12 @@ export class RunningNode implements EasynetNode {
     }));
   }
 
-  offers(filter: { readonly capability?: string; readonly agent?: string } = {}): readonly Offer[] {
-    return this.#parts.directory.find(filter);
+  offers(query: FindQuery = {}): readonly Offer[] {
+    return this.#parts.directory.find(query);
+  }
+
+  setMaintenance(on: boolean): void {
+    this.#parts.swim.setMaintenance(on);
   }
 
   cards(): readonly AgentCard[] {

@@ -30,8 +30,39 @@ export interface FindQuery {
   readonly capability?: string;
   /** An agent or a node, by name or did. */
   readonly agent?: string;
+  /** A node, by name or did. */
+  readonly node?: string;
   readonly agentType?: string;
-  readonly tag?: string;
+  readonly capabilityType?: string;
+  /** All of them. */
+  readonly tags?: readonly string[];
+  /** BCP 47; all of them. `zh` also finds `zh-CN`, and what is for any language. */
+  readonly languages?: readonly string[];
+  /** Whether there is a GPU where it runs. */
+  readonly gpu?: boolean;
+  /** What is not stated is in no range: a price that nobody named is not a low one. */
+  readonly ranges?: Readonly<Partial<Record<RangeField, QueryRange>>>;
+  /** Of the node. @default alive */
+  readonly status?: NodeStatus | "any";
+}
+
+/** Numbers that a query may bound: price of one unit, speed and quality as stated, and what the machine has. */
+export type RangeField =
+  | "price"
+  | "latencyMs"
+  | "throughputPerSecond"
+  | "accuracyRatio"
+  | "reliabilityRatio"
+  | "availabilityRatio"
+  | "cpuCores"
+  | "memoryMb"
+  | "gpuMemoryMb";
+
+export interface QueryRange {
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  readonly above?: number;
+  readonly below?: number;
 }
 
 export interface DirectoryEvents {

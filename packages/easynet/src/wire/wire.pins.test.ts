@@ -49,6 +49,8 @@ describe("pinned numbers", () => {
       "exchange-event": 34,
       "exchange-credit": 35,
       "exchange-cancel": 36,
+      swim: 80,
+      gossip: 81,
     });
     expect(LANES).toEqual(["control", "high", "normal", "bulk"]);
     expect(PROTOCOL_VERSIONS).toEqual({ min: 1, max: 1 });
