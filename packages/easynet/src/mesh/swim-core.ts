@@ -44,6 +44,8 @@ export class SwimCore {
   readonly #rules: SwimRules;
   readonly #members = new Map<Did, SwimMember>();
   readonly #links = new Set<Did>();
+  /** Members whose link broke and whom nobody has looked for yet. */
+  readonly #lost = new Set<Did>();
   readonly #rumours = new RumourQueue();
   readonly #probes: ProbeTable;
   readonly #own: SwimMember;
@@ -99,6 +101,7 @@ export class SwimCore {
 
   #linkUp(peer: Did): void {
     this.#links.add(peer);
+    this.#lost.delete(peer);
     if (this.#probeAtMs === Infinity) this.#probeAtMs = this.#nowMs + this.#jitter(this.#config.probeIntervalMs);
     if (this.#syncAtMs === Infinity) this.#syncAtMs = this.#nowMs + this.#jitter(this.#config.syncIntervalMs);
     this.#sendDigest(peer);
@@ -111,8 +114,10 @@ export class SwimCore {
       this.#syncAtMs = Infinity;
     }
     const member = this.#members.get(peer);
-    // Everybody loses a killed node at the same moment: a few look for it at once, the others hear of it.
-    if (member && takesPart(member.status) && this.#chosen()) this.#probe(peer);
+    if (!member || !takesPart(member.status)) return;
+    // Everybody loses a killed node at the same moment: a few look for it at once, the others unless they hear of it.
+    if (this.#chosen()) this.#probe(peer);
+    else this.#lost.add(peer);
   }
 
   /** True for about `verifiersCount` of all members. */
@@ -307,6 +312,13 @@ export class SwimCore {
 
   #nextProbe(): void {
     this.#probeAtMs = this.#nowMs + this.#config.probeIntervalMs * (this.#health + 1);
+    for (const lost of this.#lost) {
+      this.#lost.delete(lost);
+      const { status } = this.#members.get(lost) ?? {};
+      if (status !== "alive" && status !== "maintenance") continue;
+      this.#probe(lost);
+      return;
+    }
     for (let tried = 0; tried <= this.#members.size; tried++) {
       if (this.#round.length === 0) this.#round = sample(this.#random, [...this.#members.keys()], this.#members.size);
       const target = this.#round.pop();

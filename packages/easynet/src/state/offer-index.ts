@@ -5,7 +5,7 @@ import type { DirectoryNode, FindQuery, Offer } from "./types.ts";
 const NONE: readonly Offer[] = [];
 
 /**
- * Offers of live nodes by capability, tag and type. The lists are replaced, never changed, when a node comes or goes,
+ * Offers of live nodes by capability, tag, type, language and name. The lists are replaced, never changed, when a node comes or goes,
  * so that a search for nothing but a capability returns one as it is.
  */
 export class OfferIndex {
@@ -37,11 +37,14 @@ export class OfferIndex {
   }
 
   find(query: FindQuery): readonly Offer[] {
-    const { capability, agentType, tags = [], ...others } = query;
+    const { capability, agentType, tags = [], agent, ...others } = query;
     const keys = [
       ...(capability === undefined ? [] : [`capability ${capability}`]),
       ...(agentType === undefined ? [] : [`type ${agentType}`]),
       ...tags.map((tag) => `tag ${tag}`),
+      ...(agent === undefined ? [] : [`agent ${agent}`]),
+      // What speaks any language stands in no list of one: then nothing is saved.
+      ...(this.#byKey.has("lang *") ? [] : (query.languages ?? []).map((language) => `lang ${language.toLowerCase()}`)),
     ];
     const lists = keys.map((key) => this.#byKey.get(key) ?? NONE);
     const shortest = lists.reduce(
@@ -68,17 +71,28 @@ export function offersOf(node: DirectoryNode): readonly Offer[] {
 function grouped(offers: readonly Offer[]): Map<string, Offer[]> {
   const groups = new Map<string, Offer[]>();
   for (const offer of offers) {
-    const { card, capability } = offer;
-    const keys = [
-      `capability ${capability.name}`,
-      `type ${card.agentType}`,
-      ...capability.tags.map((tag) => `tag ${tag}`),
-    ];
-    for (const key of new Set(keys)) {
+    for (const key of keysOf(offer)) {
       const group = groups.get(key);
       if (group) group.push(offer);
       else groups.set(key, [offer]);
     }
   }
   return groups;
+}
+
+function keysOf({ card, capability, node }: Offer): Set<string> {
+  const names = [card.name, card.id, node.did, node.record.name];
+  return new Set([
+    `capability ${capability.name}`,
+    `type ${card.agentType}`,
+    ...capability.tags.map((tag) => `tag ${tag}`),
+    ...names.map((name) => `agent ${name}`),
+    ...(capability.languages ?? []).flatMap((language) => rangesOf(language)).map((range) => `lang ${range}`),
+  ]);
+}
+
+/** All language ranges that a tag is in: `zh-Hans-CN` is in itself, `zh-hans` and `zh`. */
+function rangesOf(language: string): string[] {
+  const parts = language.toLowerCase().split("-");
+  return parts.map((_, index) => parts.slice(0, index + 1).join("-"));
 }
