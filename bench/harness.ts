@@ -14,11 +14,14 @@ export interface BenchResult {
   readonly notes?: readonly string[];
 }
 
-/** Runs a bench, stores its result in results/ and prints it: for people on stderr, as the last line of stdout as JSON. */
-export async function runBench(name: string, bench: () => Promise<BenchResult>): Promise<void> {
+/**
+ * Runs a bench, stores its result in results/ and prints it: for people on stderr, as the last line of stdout as JSON.
+ * @param issue the file in results/ that keeps it
+ */
+export async function runBench(name: string, bench: () => Promise<BenchResult>, issue = ISSUE): Promise<void> {
   const before = circumstances();
   const { metrics, peers, samples = {}, notes = [] } = await bench();
-  recordResult(ISSUE, name, { ...before, packages: packageVersions(), samples, metrics, peers, notes });
+  recordResult(issue, name, { ...before, packages: packageVersions(), samples, metrics, peers, notes });
   for (const [key, value] of Object.entries(metrics)) say(`${key.padEnd(44)} ${value}`);
   for (const [peer, figures] of Object.entries(peers)) {
     say(`beside ${peer}: ${typeof figures === "string" ? figures : ""}`);

@@ -9,6 +9,8 @@ export {
 } from "./agents/index.ts";
 export type { AgentEvent, Budget, Priority } from "./model/index.ts";
 export type { RoutedEvent } from "./routing/index.ts";
+export type { FoundOffer } from "./gateway/index.ts";
+export type { FindQuery } from "./state/index.ts";
 export {
   Call,
   type CallOptions,

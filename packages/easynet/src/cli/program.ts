@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import type { CliContext } from "./cli-context.ts";
 import { packageVersion, version } from "./commands/version.ts";
 import type { TextKey } from "./texts.ts";
@@ -34,9 +34,14 @@ const COMMANDS: readonly Declare[] = [
       (await import("./commands/peers.ts")).peers(context),
     ),
   (program, context) =>
-    command(program, context, { name: "agents", examples: ["easynet agents", "easynet agents --can add"] })
+    command(program, context, {
+      name: "agents",
+      examples: ["easynet agents", "easynet agents --can add", "easynet agents --where 'lang:zh price<0.1'"],
+    })
       .option("--can <capability>", context.text("agents.can"))
       .option("--agent <agent>", context.text("agents.agent"))
+      .option("--where <query>", context.text("agents.where"))
+      .option("--all", context.text("agents.all"))
       .action(async (options) => (await import("./commands/agents.ts")).agents(context, options)),
   (program, context) =>
     command(program, context, {
@@ -59,6 +64,10 @@ const COMMANDS: readonly Declare[] = [
       .action(async (name, words, options) =>
         (await import("./commands/call.ts")).call(context, [name, ...words], options),
       ),
+  (program, context) =>
+    command(program, context, { name: "maintenance", examples: ["easynet maintenance on", "easynet maintenance off"] })
+      .addArgument(new Argument("<state>", context.text("maintenance.state")).choices(["on", "off"]))
+      .action(async (state) => (await import("./commands/maintenance.ts")).maintenance(context, state === "on")),
   (program, context) =>
     command(program, context, { name: "watch", examples: ["easynet watch", "easynet watch --json"] }).action(async () =>
       (await import("./commands/watch.ts")).watch(context),
@@ -100,7 +109,18 @@ export function createProgram(context: CliContext, args: readonly string[]): Com
 }
 
 interface CommandText {
-  readonly name: "up" | "down" | "status" | "peers" | "agents" | "call" | "watch" | "demo" | "config" | "version";
+  readonly name:
+    | "up"
+    | "down"
+    | "status"
+    | "peers"
+    | "agents"
+    | "call"
+    | "maintenance"
+    | "watch"
+    | "demo"
+    | "config"
+    | "version";
   readonly examples: readonly string[];
 }
 

@@ -1,5 +1,6 @@
 /** Requests and responses of the local API; docs/openapi.json derives from them. */
 import { z } from "zod";
+import { QUERY_LENGTH_MAX } from "../state/index.ts";
 import { budgetSchema, capabilitySchema, priorityFrom, prioritySchema, resourcesSchema } from "../model/index.ts";
 
 const text = (lengthMax: number) => z.string().max(lengthMax);
@@ -45,7 +46,36 @@ export const peerSchema = z
 export const agentsQuerySchema = z.strictObject({
   capability: name.optional().describe("Only agents that offer exactly this capability, and only that capability."),
   agent: name.optional().describe("Only the agent of this name or did."),
+  where: text(QUERY_LENGTH_MAX).optional().describe("A query as of /api/find, beside the other two."),
 });
+
+export const findQuerySchema = z.strictObject({
+  q: text(QUERY_LENGTH_MAX).describe(
+    "Such as: capability:ocr lang:zh price<0.1 gpu:true tag:fast. All terms must hold.",
+  ),
+});
+
+/** How this node reaches another one: three things that are not the same as its being alive. */
+const pathSchema = z.object({
+  kind: z.enum(["local", "link", "none"]).describe("none: known from others only, or lost."),
+  address: z.string().optional(),
+  rttMs: z.number().optional(),
+});
+
+export const foundSchema = z
+  .object({
+    agent: z.string(),
+    agentId: z.string().describe("did:key of the agent."),
+    agentType: z.string(),
+    node: z.string().describe("did:key of the node."),
+    nodeName: z.string(),
+    status: z.string(),
+    capability: capabilitySchema,
+  })
+  .meta({ id: "FoundOffer" });
+export type FoundOffer = z.infer<typeof foundSchema>;
+
+export const maintenanceSchema = z.strictObject({ on: z.boolean() }).meta({ id: "Maintenance" });
 
 export const agentSchema = z
   .object({
@@ -56,7 +86,11 @@ export const agentSchema = z
     node: z.object({
       did: z.string(),
       name: z.string(),
-      status: z.string(),
+      status: z.string().describe("alive, suspect, dead or maintenance."),
+      seedStatus: z.string().describe("The same in the words active, inactive, disconnected, maintenance."),
+      lastSeenAtMs: z.number().describe("Last sign of life by this node's clock, Unix epoch ms."),
+      path: pathSchema,
+      busy: z.boolean().describe("True when all its slots are taken, by the load that it told last."),
       load: loadSchema.optional().describe("Absent until the node told its load."),
     }),
     capabilities: z.array(capabilitySchema),

@@ -13,6 +13,7 @@ import { callRoute } from "./call-route.ts";
 import { EventStreams } from "./event-stream.ts";
 import { explainIssues } from "./explain-issues.ts";
 import type { GatewayOptions } from "./gateway-options.ts";
+import { findRoutes } from "./find-routes.ts";
 import { Guard } from "./guard.ts";
 import { BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
@@ -71,6 +72,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
   await app.register(async (scope) => {
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     await typed.register(stateRoutes(context));
+    await typed.register(findRoutes(context));
     await typed.register(callRoute(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());

@@ -1,7 +1,9 @@
 import type { FastifyPluginCallbackZod } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { EasynetError } from "../kernel/index.ts";
-import type { Offer } from "../state/index.ts";
+import { type Offer, parseQuery } from "../state/index.ts";
+import { SEED_STATUS_WORDS } from "../model/index.ts";
+import { pathTo } from "./reports.ts";
 import type { EasynetNode, PeerReport } from "../node/index.ts";
 import {
   agentSchema,
@@ -61,6 +63,7 @@ export function stateRoutes({ options, streams }: RouteContext): FastifyPluginCa
         agents: agentsOf(
           node,
           node.offers({
+            ...(query.where !== undefined && parseQuery(query.where)),
             ...(query.capability !== undefined && { capability: query.capability }),
             ...(query.agent !== undefined && { agent: query.agent }),
           }),
@@ -149,14 +152,23 @@ function agentsOf(node: EasynetNode, offers: readonly Offer[]): AgentReport[] {
 }
 
 function agentOf(node: EasynetNode, { card, node: home }: Offer, offers: readonly Offer[]): AgentReport {
-  const { did, record, status, load } = home;
+  const { did, record, status, load, lastSeenAtMs } = home;
   const dependencies = new Set(offers.flatMap(({ capability }) => capability.dependencies ?? []));
   return {
     id: card.id,
     name: card.name,
     agentType: card.agentType,
     description: card.description,
-    node: { did, name: record.name, status, ...(load && { load }) },
+    node: {
+      did,
+      name: record.name,
+      status,
+      seedStatus: SEED_STATUS_WORDS[status],
+      lastSeenAtMs,
+      path: pathTo(node, did),
+      busy: load !== undefined && load.slots > 0 && load.running >= load.slots,
+      ...(load && { load }),
+    },
     capabilities: offers.map(({ capability }) => capability),
     missing: [...dependencies].filter((capability) => node.offers({ capability }).length === 0),
   };

@@ -55,6 +55,11 @@ export const ERROR_TABLE = {
     "The setting {key} is not valid: {reason}. See easynet config --explain.",
     "设置项 {key} 无效：{reason}。请参阅 easynet config --explain。",
   ),
+  QUERY_INVALID: terminal(
+    "INVALID_ARGUMENT",
+    "The query is not valid at character {position} (near {near}): {reason}. An example: capability:ocr lang:zh price<0.1.",
+    "查询在第 {position} 个字符处无效（{near} 附近）：{reason}。示例：capability:ocr lang:zh price<0.1。",
+  ),
   // Wire
   FRAME_MALFORMED: terminal(
     "INVALID_ARGUMENT",

@@ -25,4 +25,4 @@ export {
 } from "./errors.ts";
 export { createId } from "./ids.ts";
 export { type Logger, type LogFields, type MetricLabels, type Metrics, noMetrics, silentLogger } from "./ports.ts";
-export { pick, type Random, seededRandom, systemRandom } from "./random.ts";
+export { pick, type Random, sample, seededRandom, systemRandom } from "./random.ts";

@@ -1,4 +1,5 @@
 export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
+export { createGossip, type Gossip, type GossipHandler, type GossipOptions } from "./gossip.ts";
 export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts";
 export { watchAddresses } from "./address-watch.ts";
 export type { MeshConfig } from "./mesh-config.ts";
@@ -7,3 +8,4 @@ export { createMesh, type MeshOptions } from "./service.ts";
 export type { FrameHandler, Mesh, MeshEvents, MeshFrame, OutgoingFrame, Peer } from "./types.ts";
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";
 export { type MdnsHint, networkTag } from "./mdns-records.ts";
+export { createSwim, type MemberState, type Swim, type SwimOptions } from "./swim.ts";

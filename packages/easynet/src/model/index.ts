@@ -14,6 +14,7 @@ export {
 export { describeIssues } from "./describe-issues.ts";
 export { isJsonObject, jsonProblem, type JsonLimits } from "./json-limits.ts";
 export { type NodeLoad, type NodeRecord, nodeRecordSchema, type NodeStatus } from "./node-record.ts";
+export { nodeStatusFrom, SEED_STATUS_WORDS } from "./node-status.ts";
 export { PRIORITIES, type Priority, priorityFrom, priorityRank, prioritySchema } from "./priority.ts";
 export {
   type AgentEvent,

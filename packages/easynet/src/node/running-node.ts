@@ -2,10 +2,10 @@ import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import type { Did, KeyPair } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
 import type { Exchanges } from "../messaging/index.ts";
-import type { Mdns, Mesh } from "../mesh/index.ts";
+import type { Gossip, Mdns, Mesh, Swim } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
-import type { Directory, DirectoryNode, Offer } from "../state/index.ts";
+import type { Directory, DirectoryNode, FindQuery, Offer } from "../state/index.ts";
 import type { Store } from "../storage/index.ts";
 import type { MetricsRegistry } from "../telemetry/index.ts";
 import { createSignedCard } from "./agent-cards.ts";
@@ -31,6 +31,8 @@ export interface NodeParts {
   readonly store: Store;
   readonly mesh: Mesh;
   readonly exchanges: Exchanges;
+  readonly swim: Swim;
+  readonly gossip: Gossip;
   readonly directory: Directory;
   readonly host: AgentHost;
   readonly router: Router;
@@ -149,8 +151,12 @@ export class RunningNode implements EasynetNode {
     }));
   }
 
-  offers(filter: { readonly capability?: string; readonly agent?: string } = {}): readonly Offer[] {
-    return this.#parts.directory.find(filter);
+  offers(query: FindQuery = {}): readonly Offer[] {
+    return this.#parts.directory.find(query);
+  }
+
+  setMaintenance(on: boolean): void {
+    this.#parts.swim.setMaintenance(on);
   }
 
   cards(): readonly AgentCard[] {
@@ -230,13 +236,15 @@ export class RunningNode implements EasynetNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
+    const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
     this.#loadTimer.cancel();
     await directory.leave();
     await host.close(STOP_GRACE_MS);
     exchanges.close();
     upkeep[Symbol.dispose]();
     await mdns?.stop();
+    swim.leave();
+    gossip.stop();
     await directory.stop();
     await mesh.stop();
     for (const { agent } of this.#agents.values()) await agent.close?.();

@@ -12,10 +12,10 @@ import {
   networkTag,
 } from "../mesh/index.ts";
 import { createRouter } from "../routing/index.ts";
-import { createDirectory } from "../state/index.ts";
 import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
+import { createKnowing } from "./create-knowing.ts";
 import { choosePort } from "./choose-port.ts";
 import type { LoadedConfig } from "./config.ts";
 import { Home } from "./home.ts";
@@ -67,7 +67,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     membership: access.delegation,
   });
   const exchanges = createExchanges({ ...shared, mesh });
-  const directory = createDirectory({ ...shared, mesh, keyPair: nodeKey, epoch, store });
+  const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
+  const { directory } = knowing;
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
@@ -88,7 +89,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources };
-  const node = new RunningNode({ ...basics, mesh, exchanges, directory, host, router, mdns, upkeep });
+  const node = new RunningNode({ ...basics, mesh, exchanges, ...knowing, host, router, mdns, upkeep });
   serveExchanges({ exchanges, host, metrics, execute: (request) => node.execute(request) });
   await directory.start();
   await node.publish();

@@ -2,7 +2,7 @@ import type { Agent } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
 import type { AgentCard, NodeLoad, Resources } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
-import type { Offer } from "../state/index.ts";
+import type { FindQuery, Offer } from "../state/index.ts";
 
 /** A snapshot for status, console and CLI. */
 export interface NodeStatusReport {
@@ -90,8 +90,10 @@ export interface EasynetNode {
   readonly home: string;
   status(): NodeStatusReport;
   peers(): readonly PeerReport[];
-  /** Live offers, filtered by exact capability or agent name. */
-  offers(filter?: { readonly capability?: string; readonly agent?: string }): readonly Offer[];
+  /** Offers that fit; of live nodes unless the query names another status. */
+  offers(query?: FindQuery): readonly Offer[];
+  /** In maintenance the node runs on, and nobody in the network chooses what it offers. */
+  setMaintenance(on: boolean): void;
   cards(): readonly AgentCard[];
   call(request: CallRequest, options?: { readonly signal?: AbortSignal }): AsyncIterable<RoutedEvent>;
   /** Offers an agent to the network; disposing takes it back. Its key is kept under its name in the home folder. */

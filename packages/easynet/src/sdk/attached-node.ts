@@ -16,6 +16,9 @@ import type { Agent } from "../agents/index.ts";
 import { agentCardSchema } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
+import type { FoundOffer } from "../gateway/index.ts";
+import type { FindQuery } from "../state/index.ts";
+import { findOverHttp, type LocalApi } from "./find-over-http.ts";
 import { InvocationRunner } from "./invocation-runner.ts";
 import type { NodeAccess, OfferedAgent } from "./node-access.ts";
 
@@ -39,7 +42,7 @@ export async function attachToNode(apiUrl: string, token: string): Promise<NodeA
     perMessageDeflate: false,
     maxPayload: LOCAL_LIMITS.messageBytesMax,
   });
-  const attached = new AttachedNode(socket);
+  const attached = new AttachedNode(socket, { url: apiUrl, token });
   await attached.open(token, apiUrl);
   return attached;
 }
@@ -59,6 +62,7 @@ class AttachedNode implements NodeAccess {
   did = "";
   name = "";
   readonly #socket: WebSocket;
+  readonly #api: LocalApi;
   readonly #calls = new Map<number, OpenCall>();
   readonly #requests = new Map<number, Pending>();
   readonly #runner: InvocationRunner;
@@ -67,8 +71,9 @@ class AttachedNode implements NodeAccess {
   #welcome: Pending | undefined;
   #closedReason: string | undefined;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, api: LocalApi) {
     this.#socket = socket;
+    this.#api = api;
     this.#runner = new InvocationRunner((message) => this.#send(message));
     socket.on("message", (data) => this.#receive(toBytes(data)));
     socket.on("close", (_code, reason) => this.#closed(reason.toString() || "the connection closed"));
@@ -109,6 +114,11 @@ class AttachedNode implements NodeAccess {
       this.#calls.delete(call);
       if (!ended && this.#closedReason === undefined) cancel();
     }
+  }
+
+  async find(query: FindQuery): Promise<readonly FoundOffer[]> {
+    this.#assertOpen();
+    return findOverHttp(this.#api, query);
   }
 
   async offer(agent: Agent): Promise<OfferedAgent> {

@@ -1,6 +1,8 @@
 import { isEasynetError } from "../kernel/index.ts";
 import { Call, type CallOptions } from "./call.ts";
 import type { RoutedEvent } from "../routing/index.ts";
+import type { FoundOffer } from "../gateway/index.ts";
+import { type FindQuery, parseQuery } from "../state/index.ts";
 import type { NodeAccess } from "./node-access.ts";
 import { type NodeOptions, openAccess } from "./open-access.ts";
 
@@ -47,6 +49,19 @@ export class Client implements AsyncDisposable {
       yield* access.call({ ...rest, capability, input: { args, kwargs } }, { signal: controller.signal });
     }
     return new Call<Value>(capability, events(), controller);
+  }
+
+  /**
+   * What the network offers that fits, as text or as an object; all conditions must hold.
+   *
+   * ```ts
+   * await client.find("capability:ocr lang:zh price<0.1 gpu:true tag:fast");
+   * ```
+   * @throws {EasynetError} QUERY_INVALID with the place of the mistake
+   */
+  async find(query: string | FindQuery): Promise<readonly FoundOffer[]> {
+    const parsed = typeof query === "string" ? parseQuery(query) : query;
+    return (await this.#open()).find(parsed);
   }
 
   /** Reaches the node now instead of at the first call. @throws {EasynetError} as {@link Client.execute} */

@@ -1,5 +1,5 @@
 import { type NodeAccess } from "./node-access.ts";
-import { serveNode } from "../gateway/index.ts";
+import { foundOf, serveNode } from "../gateway/index.ts";
 import type { LoadedConfig } from "../node/index.ts";
 
 /** Runs a node in this process, with its local API open for other processes of this machine. */
@@ -15,6 +15,7 @@ export async function embedNode(config: LoadedConfig): Promise<NodeAccess> {
     name: node.name,
     embedded: true,
     call: (request, options) => node.call(request, options),
+    find: async (query) => node.offers(query).map(foundOf),
     offer: (agent) => node.addAgent(agent),
     onClosed: (listener) => void listeners.push(listener),
     close: () => served.stop(),

@@ -1,6 +1,8 @@
 import type { Agent } from "../agents/index.ts";
+import type { FoundOffer } from "../gateway/index.ts";
 import type { AgentCard } from "../model/index.ts";
 import type { BroadcastReport } from "../node/index.ts";
+import type { FindQuery } from "../state/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 
 /**
@@ -13,6 +15,8 @@ export interface NodeAccess {
   /** True when the node runs in this process. */
   readonly embedded: boolean;
   call(request: CallRequest, options?: { readonly signal?: AbortSignal }): AsyncIterable<RoutedEvent>;
+  /** @throws {EasynetError} QUERY_INVALID */
+  find(query: FindQuery): Promise<readonly FoundOffer[]>;
   /** Offers an agent until it is disposed or the access closes. */
   offer(agent: Agent): Promise<OfferedAgent>;
   /** Called once when the node is gone: closed by us, stopped, or lost. */

@@ -1,5 +1,7 @@
 import type { Did } from "../identity/index.ts";
+import type { Random } from "../kernel/index.ts";
 import type { NodeLoad, NodeRecord, NodeStatus } from "../model/index.ts";
+import type { NodeStatusSource } from "./types.ts";
 
 /** Which state of an owner's entry: epochs first, then sequences. */
 export interface Version {
@@ -55,7 +57,13 @@ export type Input =
   | { readonly kind: "issued"; readonly entry: Entry }
   | { readonly kind: "link-up"; readonly peer: Did }
   | { readonly kind: "link-down"; readonly peer: Did }
-  | { readonly kind: "entries"; readonly from: Did; readonly entries: readonly ReceivedEntry[] }
+  | {
+      readonly kind: "entries";
+      readonly from: Did;
+      readonly entries: readonly ReceivedEntry[];
+      /** They came by a broadcast, which reaches everybody without our help. */
+      readonly spread?: boolean;
+    }
   | {
       readonly kind: "lines";
       readonly from: Did;
@@ -67,6 +75,8 @@ export type Input =
   | { readonly kind: "suspected"; readonly from: Did; readonly owners: readonly Did[] }
   | { readonly kind: "vouched"; readonly from: Did; readonly owners: readonly Did[] }
   | { readonly kind: "load"; readonly from: Did; readonly load: NodeLoad }
+  /** The failure detector thinks anew of a member. */
+  | { readonly kind: "status"; readonly owner: Did }
   | { readonly kind: "tick" };
 
 export interface OwnedVersion extends Version {
@@ -81,6 +91,8 @@ export interface OutgoingEntry {
 }
 
 export type Effect =
+  /** To everybody: over each link, or by a broadcast. */
+  | { readonly kind: "spread"; readonly entries: readonly OutgoingEntry[]; readonly to: readonly Did[] }
   | { readonly kind: "send-entries"; readonly to: Did; readonly entries: readonly OutgoingEntry[] }
   /** All lines that this node has: the service cuts them into pages. */
   | { readonly kind: "send-digest"; readonly to: Did; readonly lines: readonly Line[] }
@@ -103,6 +115,8 @@ export type Effect =
 export interface Known {
   entry: Entry;
   status: NodeStatus;
+  /** The failure detector decides about it, and not links and leases. */
+  watched: boolean;
   /** The owner itself confirmed this state over a link that is up. */
   confirmed: boolean;
   /** Linked peers that said they hold a link to the owner. */
@@ -157,6 +171,16 @@ export const defaultDirectoryTimes: DirectoryTimes = {
   acceptMs: 86_400_000,
   skewMs: 60_000,
 };
+
+export interface CoreOptions {
+  readonly self: Did;
+  readonly times: DirectoryTimes;
+  readonly random: Random;
+  /** What the failure detector says; without it, links, vouches and leases decide. */
+  readonly statusOf?: NodeStatusSource["statusOf"];
+  /** @default OWNERS_COUNT_MAX */
+  readonly ownersCountMax?: number;
+}
 
 /** Below zero when `one` is older. */
 export function compareVersions(one: Version, other: Version): number {

@@ -6,25 +6,24 @@
  * is declared dead, as in SWIM (Das et al. 2002, section 4.2), with links in the place of probes.
  */
 import type { Did } from "../identity/index.ts";
-import type { Random } from "../kernel/index.ts";
+import { type Random, sample } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
 import {
   compareVersions,
+  type CoreOptions,
   type DirectoryTimes,
   type Effect,
   type Entry,
   type Input,
   type Known,
-  type Line,
-  type OutgoingEntry,
   type OwnedVersion,
   type ReceivedEntry,
   type Version,
   type View,
 } from "./core-types.ts";
-import { endsAtMs, lineOf, NEVER, newKnown, oldestGone, outgoingOf, versionOf, viewOf } from "./known.ts";
+import { endsAtMs, linesOf, newKnown, oldestGone, viewOf } from "./known.ts";
 import { News } from "./news.ts";
-import { sample } from "./sample.ts";
+import { answerWant, reconcile } from "./reconcile-core.ts";
 import { Wanted } from "./wanted.ts";
 
 /** Owners known at once; the oldest that is gone makes room, otherwise a newcomer is refused and counted. */
@@ -35,18 +34,11 @@ const NEWS_FANOUT = 3;
 /** The own entry is not defended more often than this. */
 const REFUTE_INTERVAL_MS = 1000;
 
-export interface CoreOptions {
-  readonly self: Did;
-  readonly times: DirectoryTimes;
-  readonly random: Random;
-  /** @default OWNERS_COUNT_MAX */
-  readonly ownersCountMax?: number;
-}
-
 export class DirectoryCore {
   readonly #self: Did;
   readonly #times: DirectoryTimes;
   readonly #random: Random;
+  readonly #statusOf: NonNullable<CoreOptions["statusOf"]>;
   readonly #ownersCountMax: number;
   readonly #known = new Map<Did, Known>();
   readonly #links = new Set<Did>();
@@ -65,6 +57,7 @@ export class DirectoryCore {
     this.#times = options.times;
     this.#news = new News(options.times.newsMs);
     this.#random = options.random;
+    this.#statusOf = options.statusOf ?? (() => undefined);
     this.#ownersCountMax = options.ownersCountMax ?? OWNERS_COUNT_MAX;
   }
 
@@ -94,7 +87,7 @@ export class DirectoryCore {
       case "link-down":
         return this.#linkDown(input.peer);
       case "entries":
-        return this.#receive(input.from, input.entries);
+        return this.#receive(input);
       case "lines":
         return this.#compare(input);
       case "wanted":
@@ -105,6 +98,8 @@ export class DirectoryCore {
         return input.owners.forEach((owner) => this.#vouch(owner, input.from));
       case "load":
         return this.#load(input);
+      case "status":
+        return this.#statusChanged(input.owner);
       case "tick":
         return this.#tick();
     }
@@ -118,11 +113,12 @@ export class DirectoryCore {
     if (!sameRecord) known.recordSince = entry;
     known.confirmed = true;
     known.status = entry.status;
+    if (entry.status === "alive") this.#watch(known);
     known.lastSeenMs = this.#nowMs;
     this.#renewAtMs = entry.status === "left" ? Infinity : this.#nowMs + this.#times.renewMs;
     if (!sameRecord) this.#effects.push({ kind: "changed", owner: this.#self });
     const item = { entry, view: viewOf(known), withRecord: !sameRecord && entry.status === "alive" };
-    for (const to of this.#links) this.#effects.push({ kind: "send-entries", to, entries: [item] });
+    if (this.#links.size > 0) this.#effects.push({ kind: "spread", entries: [item], to: [...this.#links] });
   }
 
   #linkUp(peer: Did): void {
@@ -134,7 +130,7 @@ export class DirectoryCore {
       this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
     }
     if (this.#digestAtMs === Infinity) this.#digestAtMs = this.#nowMs + this.#random.next() * this.#times.digestMs;
-    this.#effects.push({ kind: "send-digest", to: peer, lines: this.#linesOf(this.#known.keys()) });
+    this.#effects.push({ kind: "send-digest", to: peer, lines: linesOf(this.#known, this.#known.keys()) });
   }
 
   #linkDown(peer: Did): void {
@@ -148,7 +144,7 @@ export class DirectoryCore {
     if (known.status === "alive") this.#suspect([known]);
   }
 
-  #receive(from: Did, entries: readonly ReceivedEntry[]): void {
+  #receive({ from, entries, spread }: Extract<Input, { kind: "entries" }>): void {
     const changed: Did[] = [];
     for (const received of entries) {
       const { entry, view } = received;
@@ -156,19 +152,26 @@ export class DirectoryCore {
       const known = this.#known.get(entry.owner);
       const newer = known ? compareVersions(entry, known.entry) : 1;
       if (entry.owner === this.#self) this.#defend(entry);
-      else if (newer > 0) this.#merge(from, received, changed);
+      else if (newer > 0) this.#merge({ from, ...(spread && { spread }) }, received, changed);
       else if (newer === 0) this.#weigh(from, view, entry.owner);
       else this.#effects.push({ kind: "count", what: "entry-stale" });
     }
-    if (changed.length === 0) return;
+    if (changed.length === 0 || spread) return;
     for (const to of this.#links) {
-      const lines = this.#linesOf(changed.filter((owner) => owner !== to));
+      const lines = linesOf(
+        this.#known,
+        changed.filter((owner) => owner !== to),
+      );
       if (to !== from && lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
     }
   }
 
   /** An entry newer than what is known. Owners whose content changed are added to `changed`. */
-  #merge(from: Did, received: ReceivedEntry, changed: Did[]): void {
+  #merge(
+    { from, spread }: Pick<Extract<Input, { kind: "entries" }>, "from" | "spread">,
+    received: ReceivedEntry,
+    changed: Did[],
+  ): void {
     const { entry, ageMs } = received;
     const { owner } = entry;
     if (ageMs > this.#times.acceptMs) {
@@ -198,7 +201,7 @@ export class DirectoryCore {
     }
     if (!sameRecord || statusChanged) this.#tell(known, statusChanged && statusBefore !== undefined);
     if (!sameRecord) changed.push(owner);
-    else this.#news.add(owner, from, this.#nowMs);
+    else if (!spread) this.#news.add(owner, from, this.#nowMs);
   }
 
   /** Status of a newer entry, from the entry, the links, and what its sender thinks. */
@@ -208,6 +211,7 @@ export class DirectoryCore {
       this.#setStatus(known, "left");
       return;
     }
+    if (this.#watch(known)) return;
     const { leaseMs, skewMs } = this.#times;
     const leftMs = Math.min(leaseMs, leaseMs + skewMs - ageMs);
     known.leaseUntilMs = this.#nowMs + leftMs;
@@ -227,35 +231,36 @@ export class DirectoryCore {
     else this.#setStatus(known, leftMs > 0 ? "alive" : "dead");
   }
 
-  #compare(input: Extract<Input, { kind: "lines" }>): void {
-    const { from, lines, range } = input;
-    const send: OutgoingEntry[] = [];
-    const want: OwnedVersion[] = [];
-    for (const line of lines) {
-      const known = this.#known.get(line.owner);
-      const order = known ? compareVersions(line, known.entry) : 1;
-      if (order > 0 && this.#wanted.ask(line.owner, line, this.#nowMs)) want.push(versionOf(line.owner, known));
-      if (order < 0 && known) send.push(outgoingOf(known, line));
-      if (order === 0) this.#weigh(from, line.view, line.owner);
-    }
-    if (range) {
-      const listed = new Set(lines.map((line) => line.owner));
-      for (const [owner, known] of this.#known) {
-        if (listed.has(owner) || owner <= range.after || (range.upTo !== undefined && owner > range.upTo)) continue;
-        send.push(outgoingOf(known, NEVER));
-      }
-    }
+  #compare({ from, ...input }: Extract<Input, { kind: "lines" }>): void {
+    const { send, want, equal } = reconcile(this.#known, this.#wanted, { ...input, nowMs: this.#nowMs });
+    for (const { owner, view } of equal) this.#weigh(from, view, owner);
     if (send.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries: send });
     if (want.length > 0) this.#effects.push({ kind: "send-want", to: from, versions: want });
   }
 
   #answerWant(from: Did, versions: readonly OwnedVersion[]): void {
-    const entries: OutgoingEntry[] = [];
-    for (const version of versions) {
-      const known = this.#known.get(version.owner);
-      if (known && compareVersions(known.entry, version) > 0) entries.push(outgoingOf(known, version));
-    }
+    const entries = answerWant(this.#known, versions);
     if (entries.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries });
+  }
+
+  /** Takes over what the failure detector says of this process of the owner. False when it has not heard of it. */
+  #watch(known: Known): boolean {
+    const member = this.#statusOf(known.entry.owner);
+    known.watched = member !== undefined && member.epoch >= known.entry.epoch;
+    // Only the owner's own signature makes it `left` here.
+    if (member && known.watched) this.#setStatus(known, member.status === "left" ? "dead" : member.status);
+    return known.watched;
+  }
+
+  #statusChanged(owner: Did): void {
+    const known = this.#known.get(owner);
+    if (!known || known.entry.status === "left") return;
+    const before = known.status;
+    if (!this.#watch(known) || known.status === before) return;
+    if (before === "dead") {
+      this.#effects.push({ kind: "learn", owner, addresses: known.entry.record?.addresses ?? [] });
+    }
+    this.#tell(known, true);
   }
 
   /** What a peer thinks of an owner of which both know the same version. */
@@ -263,7 +268,7 @@ export class DirectoryCore {
     const known = this.#known.get(owner);
     if (!known || known.entry.status === "left") return;
     if (owner === this.#self) {
-      if (view === "suspect" || view === "dead") this.#defend(known.entry);
+      if (!known.watched && (view === "suspect" || view === "dead")) this.#defend(known.entry);
       return;
     }
     if (from === owner) {
@@ -272,6 +277,7 @@ export class DirectoryCore {
       if (known.confirmed) this.#revive(known);
       return;
     }
+    if (known.watched) return;
     if (view === "linked") this.#vouch(owner, from);
     if (view !== "suspect" && view !== "dead") return;
     known.vouchers.delete(from);
@@ -289,7 +295,7 @@ export class DirectoryCore {
   }
 
   #revive(known: Known): void {
-    if (known.status === "alive") return;
+    if (known.status === "alive" || known.watched) return;
     this.#setStatus(known, "alive", this.#nowMs + this.#times.leaseMs);
     this.#effects.push({ kind: "learn", owner: known.entry.owner, addresses: known.entry.record?.addresses ?? [] });
     this.#tell(known, true);
@@ -306,7 +312,7 @@ export class DirectoryCore {
         continue;
       }
       known.vouchers.delete(from);
-      if (known.status === "alive" && known.vouchers.size === 0) doubtful.push(known);
+      if (known.status === "alive" && known.vouchers.size === 0 && !known.watched) doubtful.push(known);
     }
     if (vouchFor.length > 0) this.#vouchFor(vouchFor, from);
     if (doubtful.length > 0) this.#suspect(doubtful);
@@ -328,7 +334,7 @@ export class DirectoryCore {
     this.#sweepAtMs = Math.min(this.#sweepAtMs, untilMs);
     const owners: Did[] = [];
     for (const known of doubtful) {
-      if (known.status === "suspect") continue;
+      if (known.status === "suspect" || known.watched) continue;
       known.suspectUntilMs = untilMs;
       this.#setStatus(known, "suspect");
       this.#tell(known, true);
@@ -375,12 +381,12 @@ export class DirectoryCore {
   #sendDigest(): void {
     this.#digestAtMs = this.#nowMs + this.#times.digestMs;
     const [to] = sample(this.#random, [...this.#links], 1);
-    if (to) this.#effects.push({ kind: "send-digest", to, lines: this.#linesOf(this.#known.keys()) });
+    if (to) this.#effects.push({ kind: "send-digest", to, lines: linesOf(this.#known, this.#known.keys()) });
   }
 
   #sendNews(): void {
     for (const to of sample(this.#random, [...this.#links], NEWS_FANOUT)) {
-      const lines = this.#linesOf(this.#news.for(to));
+      const lines = linesOf(this.#known, this.#news.for(to));
       if (lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
     }
     this.#news.clear();
@@ -405,7 +411,7 @@ export class DirectoryCore {
 
   /** Tells peers of the dead, so that those who are not linked to them need not wait for the lease. */
   #announce(died: readonly Did[]): void {
-    const lines = this.#linesOf(died);
+    const lines = linesOf(this.#known, died);
     if (lines.length === 0) return;
     for (const to of sample(this.#random, [...this.#links], ASKED_COUNT_MAX)) {
       this.#effects.push({ kind: "send-news", to, lines });
@@ -448,14 +454,5 @@ export class DirectoryCore {
     if (!oldest) return false;
     this.#remove(oldest.entry.owner);
     return true;
-  }
-
-  #linesOf(owners: Iterable<Did>): Line[] {
-    const lines: Line[] = [];
-    for (const owner of owners) {
-      const known = this.#known.get(owner);
-      if (known) lines.push(lineOf(known));
-    }
-    return lines;
   }
 }

@@ -95,10 +95,10 @@ describe("a directory", () => {
     expect(directory.find({ capability: "add", agent: two.did })).toMatchObject([{ node: { did: two.did } }]);
     const [offer] = directory.find({ agentType: "model" });
     expect(directory.find({ agent: offer?.card.id ?? "none" })).toEqual([offer]);
-    expect(directory.find({ tag: "maths" })).toHaveLength(2);
+    expect(directory.find({ tags: ["maths"] })).toHaveLength(2);
     expect(directory.find({ capability: "翻译" })).toHaveLength(1);
     expect(directory.find({})).toHaveLength(3);
-    expect(directory.find({ capability: "add", agentType: "model", tag: "none" })).toHaveLength(0);
+    expect(directory.find({ capability: "add", agentType: "model", tags: ["none"] })).toHaveLength(0);
   });
 
   test("takes a large record in slices, and whole", async () => {

@@ -8,7 +8,7 @@ import {
   type Timer,
   toEasynetError,
 } from "../kernel/index.ts";
-import type { Mesh, MeshFrame } from "../mesh/index.ts";
+import type { Gossip, Mesh, MeshFrame } from "../mesh/index.ts";
 import type { NodeLoad, NodeRecord } from "../model/index.ts";
 import type { Store } from "../storage/index.ts";
 import { FRAME_TYPES } from "../wire/index.ts";
@@ -24,8 +24,8 @@ import { ENTRIES_AT_ONCE_BYTES_MAX, RECORD_BYTES_MAX } from "./limits.ts";
 import { LoadSender } from "./load-sender.ts";
 import { decodeEntries, decodeLoad, decodeMessage, type RawEntry } from "./messages.ts";
 import { NodeList } from "./node-list.ts";
-import { DirectorySender } from "./sender.ts";
-import type { Directory, DirectoryEvents, DirectoryNode, FindQuery, Offer } from "./types.ts";
+import { DIRECTORY_TOPIC, DirectorySender } from "./sender.ts";
+import type { Directory, DirectoryEvents, DirectoryNode, FindQuery, NodeStatusSource, Offer } from "./types.ts";
 
 export interface DirectoryOptions {
   readonly mesh: Mesh;
@@ -37,6 +37,10 @@ export interface DirectoryOptions {
   readonly metrics: Metrics;
   /** Must be larger at each start of the process. @default the wall clock in ms */
   readonly epoch?: number;
+  /** Spreads changes of the own entry when there are many links; without it each link carries them. */
+  readonly gossip?: Gossip;
+  /** Decides who is alive; without it, links and leases do. */
+  readonly liveness?: NodeStatusSource;
   /** Keeps the addresses of members over a restart. */
   readonly store?: Store;
   readonly config?: Partial<DirectoryTimes>;
@@ -80,13 +84,16 @@ class MeshDirectory implements Directory {
     this.#options = options;
     this.#times = { ...defaultDirectoryTimes, ...options.config };
     this.#epoch = options.epoch ?? Math.floor(clock.nowMs());
-    const core = new DirectoryCore({ self: mesh.self, times: this.#times, random });
+    const { liveness } = options;
+    const statusOf = liveness && ((did: Did) => liveness.statusOf(did));
+    const core = new DirectoryCore({ self: mesh.self, times: this.#times, random, ...(statusOf && { statusOf }) });
     this.#core = core;
     const known = (owner: Did) => core.owners.get(owner);
     const checks = { ...realChecks, ...options.checks };
     this.#admission = new Admission({ clock, checks, skewMs: this.#times.skewMs, dids: this.#dids, known });
     this.#list = new NodeList(clock, core.owners);
-    this.#sender = new DirectorySender(mesh, metrics);
+    this.#sender = new DirectorySender(mesh, metrics, options.gossip);
+    options.gossip?.handle(DIRECTORY_TOPIC, (from, body) => this.#onSpread(from, body));
     this.#loads = new LoadSender({ clock, send: (load) => this.#sender.sendLoad(load, [...this.#linked]) });
     this.#book = new AddressBook(options.store, options.logger);
     mesh.handle(FRAME_TYPES["directory-digest"], (frame) => this.#guard(frame, () => this.#onMessage(frame)));
@@ -95,6 +102,7 @@ class MeshDirectory implements Directory {
     this.#meshListeners = [
       mesh.on("peer-joined", (peer) => this.#onJoined(peer.did)),
       mesh.on("peer-left", (peer) => this.#onLeft(peer.did)),
+      ...(liveness ? [liveness.onChange((owner) => this.#step({ kind: "status", owner }))] : []),
     ];
     for (const peer of mesh.peers()) this.#onJoined(peer.did);
   }
@@ -182,21 +190,26 @@ class MeshDirectory implements Directory {
   }
 
   /** Large frames are checked in slices; they count as consumed only then, so that a flood slows itself. */
-  #onEntries(frame: MeshFrame): void | Promise<void> {
+  #onEntries(frame: Pick<MeshFrame, "from" | "body">, spread = false): void | Promise<void> {
     const { from, body } = frame;
     let raws: readonly RawEntry[] = [];
     this.#guard(frame, () => {
       raws = decodeEntries(body);
     });
-    if (body.length > ENTRIES_AT_ONCE_BYTES_MAX) return this.#admitSlowly(frame, raws);
+    if (body.length > ENTRIES_AT_ONCE_BYTES_MAX) return this.#admitSlowly({ from, spread }, raws);
     const batch = new EntryBatch(this.#options.clock);
     for (const raw of raws) this.#guard(frame, () => batch.add(raw, finish(this.#admission.admit(raw))));
-    this.#take(from, batch);
+    this.#take({ from, spread }, batch);
     return undefined;
   }
 
-  async #admitSlowly(frame: MeshFrame, raws: readonly RawEntry[]): Promise<void> {
-    const { from } = frame;
+  /** An entry that came by a broadcast. */
+  #onSpread(from: Did, body: Uint8Array): void {
+    Promise.resolve(this.#onEntries({ from, body }, true)).catch((error: unknown) => this.#refuse(from, error));
+  }
+
+  async #admitSlowly(by: { readonly from: Did; readonly spread: boolean }, raws: readonly RawEntry[]): Promise<void> {
+    const { from } = by;
     for (const raw of raws) {
       const batch = new EntryBatch(this.#options.clock);
       try {
@@ -205,18 +218,19 @@ class MeshDirectory implements Directory {
         this.#refuse(from, error);
       }
       if (!this.#running) return;
-      this.#take(from, batch);
+      this.#take(by, batch);
     }
   }
 
-  #take(from: Did, { news, lines, missing }: EntryBatch): void {
-    if (news.length > 0) this.#step({ kind: "entries", from, entries: news });
+  #take({ from, spread }: { readonly from: Did; readonly spread: boolean }, batch: EntryBatch): void {
+    const { news, lines, missing } = batch;
+    if (news.length > 0) this.#step({ kind: "entries", from, entries: news, spread });
     if (lines.length > 0) this.#step({ kind: "lines", from, lines });
     if (missing.length > 0) this.#sender.send({ kind: "send-want", to: from, versions: missing });
   }
 
   /** What a peer sends may be anything: it is refused and counted, the link stays. */
-  #guard({ from }: MeshFrame, action: () => void): void {
+  #guard({ from }: Pick<MeshFrame, "from">, action: () => void): void {
     try {
       action();
     } catch (error) {
@@ -261,6 +275,9 @@ class MeshDirectory implements Directory {
         break;
       case "count":
         this.#options.metrics.count("easynet_directory_entries_ignored_total", { reason: effect.what });
+        break;
+      case "spread":
+        this.#sender.spread(effect);
         break;
       case "send-entries":
       case "send-digest":

@@ -18,6 +18,7 @@ export function newKnown(entry: Entry, nowMs: number): Known {
   return {
     entry,
     status: "dead",
+    watched: false,
     confirmed: false,
     vouchers: new Set(),
     leaseUntilMs: 0,
@@ -32,13 +33,14 @@ export function newKnown(entry: Entry, nowMs: number): Known {
 
 /** When the next change of an owner that gives no sign of life is due, monotonic ms. */
 export function endsAtMs(known: Known): number {
+  if (known.watched && known.status !== "dead" && known.status !== "left") return Infinity;
   if (known.status === "suspect") return known.suspectUntilMs;
   if (known.status !== "alive") return known.expiresAtMs;
   return known.confirmed ? Infinity : known.leaseUntilMs;
 }
 
 export function viewOf({ status, confirmed }: Known): View {
-  if (status === "alive") return confirmed ? "linked" : "leased";
+  if (status === "alive" || status === "maintenance") return confirmed ? "linked" : "leased";
   return status === "suspect" || status === "left" ? status : "dead";
 }
 
@@ -48,9 +50,14 @@ export function versionOf(owner: Did, known: Known | undefined): OwnedVersion {
   return { owner, epoch, sequence };
 }
 
-export function lineOf(known: Known): Line {
-  const { owner, epoch, sequence } = known.entry;
-  return { owner, epoch, sequence, view: viewOf(known) };
+/** Lines of those owners that are known. */
+export function linesOf(all: ReadonlyMap<Did, Known>, owners: Iterable<Did>): Line[] {
+  const lines: Line[] = [];
+  for (const owner of owners) {
+    const known = all.get(owner);
+    if (known) lines.push({ ...versionOf(owner, known), view: viewOf(known) });
+  }
+  return lines;
 }
 
 /** What to send to somebody who has version `theirs`. */

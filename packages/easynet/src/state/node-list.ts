@@ -2,7 +2,8 @@ import type { Did } from "../identity/index.ts";
 import type { Clock } from "../kernel/index.ts";
 import type { NodeLoad, NodeRecord, NodeStatus } from "../model/index.ts";
 import type { Known } from "./core-types.ts";
-import { OfferIndex } from "./offer-index.ts";
+import { OfferIndex, offersOf } from "./offer-index.ts";
+import { fits } from "./offer-filter.ts";
 import type { DirectoryNode, FindQuery, Offer } from "./types.ts";
 
 /** The object that searches hand out: status, load and time move on in it while a caller holds it. */
@@ -30,7 +31,7 @@ export class NodeList {
   update(owner: Did): DirectoryNode | undefined {
     const known = this.#known.get(owner);
     const record = known?.entry.record;
-    if (!known || !record || (known.status !== "alive" && known.status !== "suspect")) {
+    if (!known || !record || known.status === "dead" || known.status === "left") {
       this.#nodes.delete(owner);
       this.#index.remove(owner);
       return undefined;
@@ -62,7 +63,21 @@ export class NodeList {
   }
 
   find(query: FindQuery): readonly Offer[] {
-    return this.#index.find(query);
+    const { status } = query;
+    if (status === undefined || status === "alive") return this.#index.find(query);
+    return this.#known
+      .values()
+      .flatMap((known) => this.#offersOf(known, query))
+      .toArray();
+  }
+
+  /** Offers of a node that may be gone, as far as its record is still held. */
+  #offersOf(known: Readonly<Known>, query: FindQuery): readonly Offer[] {
+    const { record, owner } = known.entry;
+    if (!record || (query.status !== "any" && query.status !== known.status)) return [];
+    const { status, load } = known;
+    const node = this.#nodes.get(owner) ?? { did: owner, record, status, load, lastSeenAtMs: this.#wallMs(known) };
+    return offersOf(node).filter((offer) => fits(offer, query));
   }
 
   #wallMs(known: Readonly<Known>): number {

@@ -32,13 +32,13 @@ const query = fc.record(
     capability: fc.constantFrom(...NAMES, "none"),
     agent: fc.constantFrom("agent0", "agent1", ...dids, fakeDid(100)),
     agentType: fc.constantFrom("function", "model"),
-    tag: fc.constantFrom("a", "s", "none"),
+    tags: fc.subarray(["a", "s", "none"]),
   },
   { requiredKeys: [] },
 );
 
 /** The search as its contract says it, over everything. */
-function searched(nodes: Iterable<DirectoryNode>, { capability, agent, agentType, tag }: FindQuery): Offer[] {
+function searched(nodes: Iterable<DirectoryNode>, { capability, agent, agentType, tags = [] }: FindQuery): Offer[] {
   const offers = [...nodes].flatMap((node) =>
     node.record.cards.flatMap(({ card }) => card.capabilities.map((item) => ({ node, card, capability: item }))),
   );
@@ -47,7 +47,7 @@ function searched(nodes: Iterable<DirectoryNode>, { capability, agent, agentType
       (capability === undefined || offer.capability.name === capability) &&
       (agent === undefined || [offer.card.name, offer.card.id, offer.node.did].includes(agent)) &&
       (agentType === undefined || offer.card.agentType === agentType) &&
-      (tag === undefined || offer.capability.tags.includes(tag)),
+      tags.every((tag) => offer.capability.tags.includes(tag)),
   );
 }
 

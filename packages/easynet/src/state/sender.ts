@@ -1,12 +1,17 @@
 import type { Did } from "../identity/index.ts";
 import { isEasynetError, type Metrics } from "../kernel/index.ts";
-import type { Mesh } from "../mesh/index.ts";
+import type { Gossip, Mesh } from "../mesh/index.ts";
 import type { NodeLoad } from "../model/index.ts";
 import { FRAME_TYPES, type FrameType, type Lane } from "../wire/index.ts";
 import type { Effect } from "./core-types.ts";
 import { encodeDigest, encodeEntries, encodeLoad, encodeNews, encodeOwners, encodeWant } from "./messages.ts";
 
 type SendEffect = Extract<Effect, { readonly to: Did }>;
+type SpreadEffect = Extract<Effect, { readonly kind: "spread" }>;
+
+export const DIRECTORY_TOPIC = "directory";
+/** With more links than this an own entry is broadcast instead of sent over each. */
+const DIRECT_LINKS_MAX = 8;
 
 /** Short messages pass by whatever else is queued; entries carry cards and wait their turn. */
 const ENTRIES_LANE: Lane = "normal";
@@ -15,10 +20,25 @@ const ENTRIES_LANE: Lane = "normal";
 export class DirectorySender {
   readonly #mesh: Mesh;
   readonly #metrics: Metrics;
+  readonly #gossip: Gossip | undefined;
 
-  constructor(mesh: Mesh, metrics: Metrics) {
+  constructor(mesh: Mesh, metrics: Metrics, gossip?: Gossip) {
     this.#mesh = mesh;
     this.#metrics = metrics;
+    this.#gossip = gossip;
+  }
+
+  /** To everybody. A large record goes over each link: a broadcast would carry it around the network as one piece. */
+  spread({ entries, to }: SpreadEffect): void {
+    const bodies = encodeEntries(entries);
+    // The last word of a node that goes is short and must not hang on those who pass it on.
+    const isLast = entries.some(({ entry }) => entry.status === "left");
+    const gossip = to.length > DIRECT_LINKS_MAX && !isLast ? this.#gossip : undefined;
+    if (gossip && bodies.every((body) => body.length <= gossip.payloadBytesMax)) {
+      for (const body of bodies) gossip.publish(DIRECTORY_TOPIC, body);
+    } else {
+      for (const peer of to) this.#frames(peer, "directory-entries", bodies);
+    }
   }
 
   send(effect: SendEffect): void {

@@ -18,13 +18,51 @@ export interface Offer {
   readonly capability: Capability;
 }
 
+/** Who of the network lives, as the failure detector of the mesh says it. */
+export interface NodeStatusSource {
+  /** The last process of a member that was heard of, and how it is; undefined for who was never heard of. */
+  statusOf(did: Did): { readonly epoch: number; readonly status: NodeStatus } | undefined;
+  onChange(listener: (did: Did) => void): Disposable;
+}
+
 export interface FindQuery {
   /** Exact capability name. */
   readonly capability?: string;
   /** An agent or a node, by name or did. */
   readonly agent?: string;
+  /** A node, by name or did. */
+  readonly node?: string;
   readonly agentType?: string;
-  readonly tag?: string;
+  readonly capabilityType?: string;
+  /** All of them. */
+  readonly tags?: readonly string[];
+  /** BCP 47; all of them. `zh` also finds `zh-CN`, and what is for any language. */
+  readonly languages?: readonly string[];
+  /** Whether there is a GPU where it runs. */
+  readonly gpu?: boolean;
+  /** What is not stated is in no range: a price that nobody named is not a low one. */
+  readonly ranges?: Readonly<Partial<Record<RangeField, QueryRange>>>;
+  /** Of the node. @default alive */
+  readonly status?: NodeStatus | "any";
+}
+
+/** Numbers that a query may bound: price of one unit, speed and quality as stated, and what the machine has. */
+export type RangeField =
+  | "price"
+  | "latencyMs"
+  | "throughputPerSecond"
+  | "accuracyRatio"
+  | "reliabilityRatio"
+  | "availabilityRatio"
+  | "cpuCores"
+  | "memoryMb"
+  | "gpuMemoryMb";
+
+export interface QueryRange {
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  readonly above?: number;
+  readonly below?: number;
 }
 
 export interface DirectoryEvents {

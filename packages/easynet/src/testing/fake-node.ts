@@ -62,6 +62,7 @@ export class FakeNode implements EasynetNode {
   readonly #listeners = new Set<(event: NodeEvent) => void>();
   readonly #startedAtMs: number;
   #runningCount = 0;
+  #maintenance = false;
 
   constructor(options: FakeNodeOptions = {}) {
     this.name = options.name ?? "fake-node";
@@ -108,6 +109,10 @@ export class FakeNode implements EasynetNode {
       .filter(({ card }) => filter.agent === undefined || [card.name, card.id].includes(filter.agent))
       .flatMap(({ agent, card }) => agent.capabilities().map((offered) => ({ node, card, capability: offered })))
       .filter((offer) => filter.capability === undefined || offer.capability.name === filter.capability);
+  }
+
+  setMaintenance(on: boolean): void {
+    this.#maintenance = on;
   }
 
   cards(): readonly AgentCard[] {
@@ -218,7 +223,7 @@ export class FakeNode implements EasynetNode {
       cards: [],
     };
     const load = { running: this.#runningCount, queued: 0, slots: 4, cpuRatio: 0, memoryRatio: 0 };
-    return { did: this.did, record, status: "alive", load, lastSeenAtMs: nowMs };
+    return { did: this.did, record, status: this.#maintenance ? "maintenance" : "alive", load, lastSeenAtMs: nowMs };
   }
 
   #handle(entry: Entry): AgentHandle {

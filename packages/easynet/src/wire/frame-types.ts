@@ -21,6 +21,10 @@ export const FRAME_TYPES = {
   "exchange-event": 34,
   "exchange-credit": 35,
   "exchange-cancel": 36,
+  /** Failure detection: probes and news of members. */
+  swim: 80,
+  /** Epidemic broadcast: payloads, and what keeps them complete. */
+  gossip: 81,
   /** Relay: a connection to a third member through this link (docs/protocol/relay.md). */
   "relay-open": 96,
   "relay-accept": 97,

@@ -49,6 +49,8 @@ describe("pinned numbers", () => {
       "exchange-event": 34,
       "exchange-credit": 35,
       "exchange-cancel": 36,
+      swim: 80,
+      gossip: 81,
       "relay-open": 96,
       "relay-accept": 97,
       "relay-data": 98,

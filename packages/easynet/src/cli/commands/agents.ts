@@ -1,11 +1,16 @@
 import type { AgentReport } from "../../gateway/index.ts";
 import type { CliContext } from "../cli-context.ts";
 import { printable } from "../columns.ts";
+import { formatAge, formatMs } from "../format.ts";
 import { LocalClient } from "../local-client.ts";
 
 export interface AgentsOptions {
   readonly can?: string;
   readonly agent?: string;
+  /** A query of the directory. */
+  readonly where?: string;
+  /** Also on nodes that are not alive. */
+  readonly all?: boolean;
 }
 
 /** Capabilities shown of one agent; the rest is counted. */
@@ -20,7 +25,7 @@ export async function agents(context: CliContext, options: AgentsOptions): Promi
     context.say(context.text(none, { capability: options.can ?? "" }));
   } else {
     context.printTable(
-      ["column.name", "column.where", "column.can", "column.price", "column.state"],
+      ["column.name", "column.where", "column.can", "column.price", "column.path", "column.state"],
       found.map((agent) => row(context, agent)),
     );
   }
@@ -30,6 +35,8 @@ export async function readAgents(client: LocalClient, options: AgentsOptions): P
   const query = new URLSearchParams();
   if (options.can !== undefined) query.set("capability", options.can);
   if (options.agent !== undefined) query.set("agent", options.agent);
+  const where = [options.where ?? "", options.all ? "status:any" : ""].filter((part) => part !== "").join(" ");
+  if (where !== "") query.set("where", where);
   const answer = await client.get(`/api/agents?${query.toString()}`);
   if (isAgents(answer)) return answer.agents;
   throw new TypeError("the node sent no agents");
@@ -44,7 +51,8 @@ function row(context: CliContext, agent: AgentReport): string[] {
   const names = agent.capabilities.map(({ name }) => name);
   const shown = names.slice(0, CAPABILITIES_SHOWN_MAX).join(", ");
   const more = names.length > CAPABILITIES_SHOWN_MAX ? `, +${names.length - CAPABILITIES_SHOWN_MAX}` : "";
-  return [agent.name, agent.node.name, shown + more, price(context, agent), state(context, agent)].map(printable);
+  const cells = [agent.name, agent.node.name, shown + more, price(context, agent), path(context, agent)];
+  return [...cells, state(context, agent)].map(printable);
 }
 
 /** `–` where nobody stated a price: that is not the same as free. */
@@ -59,9 +67,18 @@ function price(context: CliContext, agent: AgentReport): string {
   return [...prices].slice(0, 2).join(", ");
 }
 
+/** How this machine reaches the agent: that is another question than whether it is alive or busy. */
+function path(context: CliContext, { node }: AgentReport): string {
+  if (node.path.kind === "local") return context.text("agents.local");
+  if (node.path.kind === "none") return context.text("agents.noLink");
+  return node.path.rttMs === undefined ? context.text("agents.linked") : formatMs(node.path.rttMs);
+}
+
 function state(context: CliContext, agent: AgentReport): string {
-  const { status, load } = agent.node;
-  if (status !== "alive") return status;
+  const { status, load, lastSeenAtMs } = agent.node;
+  if (status !== "alive") {
+    return context.text("agents.seen", { status, age: formatAge(Date.now() - lastSeenAtMs, context.language) });
+  }
   if (agent.missing.length > 0) return context.text("agents.missing", { names: agent.missing.join(", ") });
   const busy = load && load.running >= load.slots && load.slots > 0;
   return busy

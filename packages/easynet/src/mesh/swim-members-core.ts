@@ -1,0 +1,107 @@
+import type { Did } from "../identity/index.ts";
+import type { NodeStatus } from "../model/index.ts";
+import type { Life, SwimConfig, SwimUpdate } from "./swim-types.ts";
+
+/** What this node holds of one member. */
+export interface SwimMember extends Life {
+  readonly did: Did;
+  epoch: number;
+  incarnation: number;
+  status: NodeStatus;
+  /** Monotonic ms of the last change of its status. */
+  sinceMs: number;
+  /** Who found it suspect; empty unless it is. */
+  readonly accusers: Set<Did>;
+  by: Did;
+}
+
+const RANK: Readonly<Record<NodeStatus, number>> = { alive: 0, maintenance: 0, suspect: 1, dead: 2, left: 3 };
+
+/** Below zero when `one` is the earlier statement of the member itself. */
+export function compareLives(one: Life, other: Life): number {
+  return one.epoch - other.epoch || one.incarnation - other.incarnation;
+}
+
+/** Das et al. 2002, section 4.2: a later incarnation wins, and within one the worse word. */
+export function supersedes(update: SwimUpdate, known: SwimMember): boolean {
+  const order = compareLives(update, known);
+  return order > 0 || (order === 0 && RANK[update.status] > RANK[known.status]);
+}
+
+/** True for a member that takes part. */
+export function takesPart(status: NodeStatus): boolean {
+  return status === "alive" || status === "suspect" || status === "maintenance";
+}
+
+export function updateOf({ did, epoch, incarnation, status, by }: SwimMember): SwimUpdate {
+  return { did, epoch, incarnation, status, by };
+}
+
+/**
+ * How long a suspicion lasts: from `max` down to `min` as others confirm it (Dadgar et al. 2017, section IV.B).
+ * @param memberCount those that take part
+ */
+export function suspicionMs(config: SwimConfig, memberCount: number, confirmationCount: number): number {
+  const decades = Math.max(1, Math.log10(Math.max(1, memberCount)));
+  const minMs = config.suspicionFactor * decades * config.probeIntervalMs;
+  const maxMs = minMs * config.suspicionMaxFactor;
+  const wantedCount = Math.min(config.confirmationsCount, memberCount - 3);
+  if (wantedCount <= 0) return minMs;
+  const share = Math.min(1, Math.log(confirmationCount + 1) / Math.log(wantedCount + 1));
+  return maxMs - (maxMs - minMs) * share;
+}
+
+/** A sum over members that does not depend on their order; two nodes with the same knowledge have the same. */
+export function digestOf(members: Iterable<SwimMember>, salt: number): number {
+  let sum = 0;
+  for (const { did, epoch, incarnation, status } of members) {
+    // Whether somebody is suspect passes by itself and is no reason to exchange everything.
+    const word = status === "suspect" ? "alive" : status;
+    sum = (sum + hashText(`${did}.${epoch}.${incarnation}.${word}`, salt)) >>> 0;
+  }
+  return sum;
+}
+
+/** FNV-1a of 32 bits over UTF-16 units, started with a salt. */
+function hashText(text: string, salt: number): number {
+  let hash = (0x811c9dc5 ^ salt) >>> 0;
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  // Spread the last bytes too, so that sums of neighbours differ.
+  hash ^= hash >>> 15;
+  hash = Math.imul(hash, 0x2c1b3c6d);
+  return (hash ^ (hash >>> 12)) >>> 0;
+}
+
+interface Rumour {
+  readonly update: SwimUpdate;
+  toldCount: number;
+}
+
+/** News to be told a limited number of times, those told least first. */
+export class RumourQueue {
+  readonly #rumours = new Map<Did, Rumour>();
+
+  get size(): number {
+    return this.#rumours.size;
+  }
+
+  /** Replaces what was told of the same member. */
+  add(update: SwimUpdate): void {
+    this.#rumours.delete(update.did);
+    this.#rumours.set(update.did, { update, toldCount: 0 });
+  }
+
+  /** @param toldMax after that many tellings a rumour is dropped */
+  take(countMax: number, toldMax: number): SwimUpdate[] {
+    if (this.#rumours.size === 0) return [];
+    const all = [...this.#rumours.values()];
+    const chosen = all.length <= countMax ? all : all.toSorted((a, b) => a.toldCount - b.toldCount).slice(0, countMax);
+    for (const rumour of chosen) {
+      rumour.toldCount++;
+      if (rumour.toldCount >= toldMax) this.#rumours.delete(rumour.update.did);
+    }
+    return chosen.map(({ update }) => update);
+  }
+}

@@ -1,0 +1,167 @@
+import type { Did } from "../identity/index.ts";
+import {
+  type Clock,
+  isEasynetError,
+  type Logger,
+  type Metrics,
+  type Random,
+  type Timer,
+  toEasynetError,
+} from "../kernel/index.ts";
+import type { NodeStatus } from "../model/index.ts";
+import { FRAME_TYPES } from "../wire/index.ts";
+import { encodeSwim, SwimDecoder } from "./swim-codec.ts";
+import { SwimCore, type SwimRules } from "./swim-core.ts";
+import { SWIM_LAN, type SwimConfig, type SwimEffect, type SwimInput } from "./swim-types.ts";
+import type { Mesh, MeshFrame } from "./types.ts";
+
+export interface SwimOptions {
+  readonly mesh: Mesh;
+  /** Must be larger at each start of the process; the same as that of the directory. */
+  readonly epoch: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly config?: Partial<SwimConfig>;
+  /** For simulations. */
+  readonly rules?: Partial<SwimRules>;
+}
+
+/** What the failure detector holds of a member. */
+export interface MemberState {
+  readonly epoch: number;
+  readonly status: NodeStatus;
+}
+
+/** Who of the network lives, agreed among all members. */
+export interface Swim {
+  /** Undefined for who was never heard of. */
+  statusOf(did: Did): MemberState | undefined;
+  onChange(listener: (did: Did) => void): Disposable;
+  /** In maintenance a node goes on running, and nobody chooses what it offers. */
+  setMaintenance(on: boolean): void;
+  /** Tells every peer that this node goes; nothing is probed any more. */
+  leave(): void;
+  stop(): void;
+  /** 0 while this node keeps its own times; up to 8 as it falls behind. */
+  readonly health: number;
+}
+
+/** The failure detector of `mesh`; claims the `swim` frame type of it. */
+export function createSwim(options: SwimOptions): Swim {
+  return new SwimService(options);
+}
+
+/** The longest that a timer of Node.js takes. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+class SwimService implements Swim {
+  readonly #options: SwimOptions;
+  readonly #core: SwimCore;
+  readonly #decoder = new SwimDecoder();
+  readonly #listeners = new Set<(did: Did) => void>();
+  readonly #meshListeners: Disposable[];
+  #timer: Timer | undefined;
+  #timerAtMs = Infinity;
+  #running = true;
+
+  constructor(options: SwimOptions) {
+    const { mesh, clock, random, epoch, rules } = options;
+    this.#options = options;
+    const config = { ...SWIM_LAN, ...options.config };
+    const nowMs = clock.monotonicMs();
+    this.#core = new SwimCore({ self: mesh.self, epoch, config, random, nowMs, ...(rules && { rules }) });
+    mesh.handle(FRAME_TYPES.swim, (frame) => this.#onFrame(frame));
+    this.#meshListeners = [
+      mesh.on("peer-joined", ({ did }) => this.#step({ kind: "link-up", peer: did })),
+      mesh.on("peer-left", ({ did }) => this.#step({ kind: "link-down", peer: did })),
+    ];
+    for (const { did } of mesh.peers()) this.#step({ kind: "link-up", peer: did });
+  }
+
+  get health(): number {
+    return this.#core.health;
+  }
+
+  statusOf(did: Did): MemberState | undefined {
+    return this.#core.members.get(did);
+  }
+
+  onChange(listener: (did: Did) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  setMaintenance(on: boolean): void {
+    this.#step({ kind: "mode", mode: on ? "maintenance" : "alive" });
+  }
+
+  leave(): void {
+    this.#step({ kind: "mode", mode: "left" });
+    this.stop();
+  }
+
+  stop(): void {
+    this.#running = false;
+    this.#timer?.cancel();
+    for (const listener of this.#meshListeners) listener[Symbol.dispose]();
+  }
+
+  /** What a peer sends may be anything: it is refused and counted, the link stays. */
+  #onFrame({ from, body }: MeshFrame): void {
+    try {
+      this.#step({ kind: "message", from, message: this.#decoder.decode(body) });
+    } catch (thrown) {
+      const { code, message } = toEasynetError(thrown);
+      this.#options.metrics.count("easynet_swim_refused_total", { code });
+      this.#options.logger.warn("liveness message refused", { from, code, reason: message });
+    }
+  }
+
+  #step(input: SwimInput): void {
+    if (!this.#running) return;
+    for (const effect of this.#core.step(input, this.#options.clock.monotonicMs())) this.#perform(effect);
+    this.#arm();
+  }
+
+  #perform(effect: SwimEffect): void {
+    const { metrics, logger } = this.#options;
+    if (effect.kind === "send") {
+      this.#send(effect);
+    } else if (effect.kind === "count") {
+      metrics.count("easynet_swim_events_total", { event: effect.what });
+    } else {
+      metrics.count("easynet_swim_changes_total", { status: effect.to });
+      logger.info("member changed", { member: effect.did, from: effect.from, to: effect.to });
+      for (const listener of this.#listeners) listener(effect.did);
+    }
+  }
+
+  /** What cannot be sent now is as good as lost on the way: the detector is made for that. */
+  #send({ to, message }: Extract<SwimEffect, { kind: "send" }>): void {
+    const { mesh, metrics } = this.#options;
+    try {
+      for (const body of encodeSwim(message)) mesh.send(to, { lane: "control", type: FRAME_TYPES.swim, body });
+    } catch (error) {
+      if (!isEasynetError(error)) throw error;
+      metrics.count("easynet_swim_unsent_total", { reason: error.code });
+    }
+  }
+
+  #arm(): void {
+    const { clock } = this.#options;
+    const atMs = this.#core.wakeAtMs;
+    if (atMs === this.#timerAtMs || !this.#running) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAtMs = atMs;
+    if (atMs === Infinity) return;
+    const delayMs = Math.min(TIMER_MS_MAX, Math.max(0, atMs - clock.monotonicMs()));
+    const dueAtMs = clock.monotonicMs() + delayMs;
+    this.#timer = clock.setTimer(delayMs, () => {
+      this.#timerAtMs = Infinity;
+      this.#step({ kind: "tick", lateMs: Math.max(0, clock.monotonicMs() - dueAtMs) });
+    });
+  }
+}

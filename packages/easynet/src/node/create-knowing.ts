@@ -1,0 +1,29 @@
+import type { KeyPair } from "../identity/index.ts";
+import type { Clock, Logger, Metrics, Random } from "../kernel/index.ts";
+import { createGossip, createSwim, type Gossip, type Mesh, type Swim } from "../mesh/index.ts";
+import { createDirectory, type Directory } from "../state/index.ts";
+import type { Store } from "../storage/index.ts";
+
+export interface KnowingOptions {
+  readonly mesh: Mesh;
+  readonly keyPair: KeyPair;
+  readonly epoch: number;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface Knowing {
+  readonly swim: Swim;
+  readonly gossip: Gossip;
+  readonly directory: Directory;
+}
+
+/** What a node knows of the others: who lives, who can do what, and the broadcast that tells it. */
+export function createKnowing(options: KnowingOptions): Knowing {
+  const swim = createSwim(options);
+  const gossip = createGossip(options);
+  return { swim, gossip, directory: createDirectory({ ...options, liveness: swim, gossip }) };
+}
