@@ -14,6 +14,7 @@ import { EventStreams } from "./event-stream.ts";
 import { explainIssues } from "./explain-issues.ts";
 import type { GatewayOptions } from "./gateway-options.ts";
 import { Guard } from "./guard.ts";
+import { joinRoutes } from "./join-routes.ts";
 import { BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
 import { operationRoutes, routeUnknown, stateRoutes } from "./state-routes.ts";
@@ -71,6 +72,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
   await app.register(async (scope) => {
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     await typed.register(stateRoutes(context));
+    await typed.register(joinRoutes(context));
     await typed.register(callRoute(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());

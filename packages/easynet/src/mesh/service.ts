@@ -12,10 +12,11 @@ import {
 } from "../kernel/index.ts";
 import { FRAME_BYTES_MAX, type Lane, PROTOCOL_VERSIONS } from "../wire/index.ts";
 import type { Fabric, FabricConnection } from "./fabric.ts";
+import { FloodLimit } from "./flood-core.ts";
 import type { Hello } from "./hello.ts";
 import { type Decision, Link } from "./link.ts";
 import { FRAME_TYPE_APPLICATION_MIN } from "./link-traffic.ts";
-import { type MeshConfig, meshConfig } from "./mesh-config.ts";
+import { type MeshConfig, meshConfig, STRANGERS_BURST_COUNT_MAX, STRANGERS_PER_SECOND_MAX } from "./mesh-config.ts";
 import { MeshListeners } from "./mesh-events.ts";
 import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
 import type { FrameHandler, Mesh, MeshEvents, OutgoingFrame, Peer } from "./types.ts";
@@ -26,15 +27,25 @@ export interface MeshOptions {
   readonly network: Did;
   /** For people, 1..64 characters. */
   readonly name: string;
-  /** UCAN delegation that makes this node a member. */
-  readonly membership: Uint8Array;
+  /** UCAN delegation that makes this node a member; a function, where it is renewed while the node runs. */
+  readonly membership: Uint8Array | (() => Uint8Array);
   /** Rejects with MEMBERSHIP_INVALID unless the bytes make `remote` a member of the network now. */
   readonly verifyMember: (membership: Uint8Array, remote: Did) => Promise<unknown>;
+  /** Answers who is no member and asks to become one; without it nobody may ask. */
+  readonly answerStranger?: (stranger: Stranger) => Promise<Uint8Array>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly config?: Partial<MeshConfig>;
+}
+
+/** Somebody who proved a key and asks to be let in. */
+export interface Stranger {
+  readonly did: Did;
+  readonly address: string;
+  /** What it said; opaque to the mesh. */
+  readonly request: Uint8Array;
 }
 
 /** A mesh that is not started yet. */
@@ -64,6 +75,7 @@ export class MeshService implements Mesh {
   readonly #decides: typeof decidesFor;
   readonly #redial: Redial;
   readonly #listeners: MeshListeners;
+  readonly #strangers: FloodLimit;
   readonly #handlers = new Map<number, FrameHandler>();
   /** Admitted links; at most `linksCountMax` together with the committed ones. */
   readonly #links = new Map<Did, Link>();
@@ -95,6 +107,11 @@ export class MeshService implements Mesh {
       dialsCountMax: this.#config.dialsCountMax,
       knownCountMax: this.#config.knownPeersCountMax,
       random: options.random,
+    });
+    this.#strangers = new FloodLimit({
+      burst: STRANGERS_BURST_COUNT_MAX,
+      perSecond: STRANGERS_PER_SECOND_MAX,
+      nowMs: options.clock.monotonicMs(),
     });
     options.fabric.onConnection((connection) => this.#onConnection(connection));
   }
@@ -275,9 +292,20 @@ export class MeshService implements Mesh {
       onAdmitted: (admitted) => this.#onAdmitted(admitted),
       onClosed: (closed, error) => this.#onClosed(closed, error),
       handlerOf: (type) => this.#handlers.get(type),
+      answerStranger: this.#options.answerStranger && ((request) => this.#answerStranger(connection, request)),
     });
     this.#greeting.add(link);
     return link;
+  }
+
+  async #answerStranger(connection: FabricConnection, request: Uint8Array): Promise<Uint8Array> {
+    const { answerStranger, clock, metrics } = this.#options;
+    if (!answerStranger || !this.#strangers.take(clock.monotonicMs())) {
+      metrics.count("easynet_join_requests_total", { outcome: "overloaded" });
+      throw new EasynetError("OVERLOADED", { subject: "The node", queued: STRANGERS_BURST_COUNT_MAX });
+    }
+    metrics.count("easynet_join_requests_total", { outcome: "asked" });
+    return answerStranger({ did: connection.remote, address: connection.remoteAddress, request });
   }
 
   #hello(): Hello {
@@ -285,7 +313,7 @@ export class MeshService implements Mesh {
     return {
       versions: PROTOCOL_VERSIONS,
       network: this.network,
-      membership,
+      membership: typeof membership === "function" ? membership() : membership,
       name,
       epoch: this.epoch,
       addresses: this.addresses(),

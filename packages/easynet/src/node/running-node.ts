@@ -5,14 +5,23 @@ import type { Exchanges } from "../messaging/index.ts";
 import type { Mdns, Mesh } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
-import type { Directory, DirectoryNode, Offer } from "../state/index.ts";
+import { type Directory, type DirectoryNode, forgetAddresses, type Offer } from "../state/index.ts";
 import type { Store } from "../storage/index.ts";
 import type { MetricsRegistry } from "../telemetry/index.ts";
 import { createSignedCard } from "./agent-cards.ts";
 import { AgentMessenger } from "./agent-messenger.ts";
 import type { Home } from "./home.ts";
 import { issueMembershipFile, requireRootKey } from "./network.ts";
-import type { AgentHandle, EasynetNode, MembershipFile, NodeEvent, NodeStatusReport, PeerReport } from "./types.ts";
+import type {
+  AgentHandle,
+  EasynetNode,
+  Joining,
+  MembershipFile,
+  NodeEvent,
+  NodeStatusReport,
+  PeerReport,
+  PendingJoinReport,
+} from "./types.ts";
 import { EASYNET_VERSION } from "./version.ts";
 
 /** How often this node tells the others how busy it is. */
@@ -35,6 +44,11 @@ export interface NodeParts {
   readonly host: AgentHost;
   readonly router: Router;
   readonly mdns: Mdns | undefined;
+  /** The network's root key, on the machine that created it. */
+  readonly root: KeyPair | undefined;
+  readonly joining: Joining;
+  /** Keeps this node's membership alive. */
+  readonly renewal: Disposable;
   /** Dials the first members while this node is alone. */
   readonly bootstrap: Disposable;
   readonly resources: Resources;
@@ -53,6 +67,7 @@ export class RunningNode implements EasynetNode {
   readonly did: Did;
   readonly name: string;
   readonly home: string;
+  readonly joining: Joining;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -67,6 +82,7 @@ export class RunningNode implements EasynetNode {
     this.did = parts.nodeKey.did;
     this.name = parts.name;
     this.home = parts.home.path;
+    this.joining = parts.joining;
     this.#startedAtMs = parts.clock.nowMs();
     this.#messenger = new AgentMessenger({
       directory: parts.directory,
@@ -209,6 +225,19 @@ export class RunningNode implements EasynetNode {
     });
   }
 
+  /** Used by the parts: a machine without a code asks to be let in. */
+  tellAsked({ did, name, address }: PendingJoinReport): void {
+    this.#emit({ type: "join-asked", did, name, address });
+  }
+
+  async leave(options: { readonly confirmed: boolean }): Promise<void> {
+    const { root, network, home, store, logger } = this.#parts;
+    if (root && !options.confirmed) throw new EasynetError("LEAVE_UNCONFIRMED", { network: network.name });
+    home.removeMembership();
+    await forgetAddresses(store);
+    logger.info("network left", { network: network.did });
+  }
+
   onEvent(listener: (event: NodeEvent) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
@@ -229,8 +258,9 @@ export class RunningNode implements EasynetNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, directory, exchanges, bootstrap, mdns, mesh, store, lock, logger } = this.#parts;
+    const { host, directory, exchanges, bootstrap, mdns, mesh, store, lock, logger, renewal } = this.#parts;
     this.#loadTimer.cancel();
+    renewal[Symbol.dispose]();
     await directory.leave();
     await host.close(STOP_GRACE_MS);
     exchanges.close();

@@ -21,6 +21,15 @@ export const FRAME_TYPES = {
   "exchange-event": 34,
   "exchange-credit": 35,
   "exchange-cancel": 36,
+  /** Joining: the only frame that a stranger may send, and its answer. */
+  "join-request": 64,
+  "join-answer": 65,
+  /** A member passes a stranger's request on to the issuer, which answers. */
+  "join-forward": 66,
+  "join-forwarded": 67,
+  /** A member asks for a membership that holds longer. */
+  "membership-renew": 68,
+  "membership-renewed": 69,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;
