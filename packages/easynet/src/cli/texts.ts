@@ -1,7 +1,9 @@
+import { JOIN_TEXTS_EN, JOIN_TEXTS_ZH } from "./join-texts.ts";
 import type { Language } from "./language.ts";
 
 /** Every sentence of the command line. The type of the Chinese catalogue is the English one: none can be missing. */
 const en = {
+  ...JOIN_TEXTS_EN,
   "program.about": "The network between your agents: find, call and combine agents and functions on any machine.",
   "option.home": "folder of the node (EASYNET_HOME, or ~/.easynet)",
   "option.json": "one JSON object on stdout, errors too",
@@ -51,41 +53,6 @@ const en = {
   "up.leftNetwork": "left the network",
   "up.detachFailed": "the node ended before it was ready",
 
-  "up.joinAsked": "{name} ({id}) asks to be let in; if you know it: easynet approve {did}",
-  "up.duplicate": "another process runs with the key of this node: {reason}",
-
-  "invite.about": "make a code that lets another machine join this network",
-  "invite.uses": "how many machines may join with it (1)",
-  "invite.expires": "how long it holds: 10m, 1h; a bare number is seconds (15m)",
-  "invite.list": "list the invitations that hold",
-  "invite.revoke": "call the invitation of this id back",
-  "invite.made":
-    "On the other machine (holds {time}, for {count} machines at most; easynet invite --revoke {id} calls it back):",
-  "invite.none": "No invitation holds. easynet invite makes one.",
-  "invite.revoked": "called back {id}",
-
-  "join.about": "join the network of an invitation, then run a node as up does",
-  "join.code": "what easynet invite printed on another machine; spaces and dashes do not matter",
-  "join.ask": "without a code: ask the node at this address and wait until a person approves there",
-  "join.joined": 'joined "{network}"',
-  "join.away": "{name} is {time} away",
-  "join.linked": "linked to {name}",
-  "join.nobodyYet": "no member answers yet; it is tried again and again",
-  "join.waiting": "asked {issuer}; approve there: easynet approve {own}",
-  "join.noCode": "give a code, or --ask ADDRESS",
-
-  "approve.about": "list the machines that ask to be let in, or let one in",
-  "approve.who": "did or name; check the did on the other machine",
-  "approve.none": "No machine asks to be let in.",
-  "approve.done": "{name} ({did}) is let in as soon as it asks again",
-  "approve.waits": "waits",
-  "approve.approved": "approved",
-
-  "leave.about": "leave the network: the membership is given up, the node stops, its key stays",
-  "leave.yes": "also on the machine that made the network and holds its root key",
-  "leave.left": "left the network",
-  "leave.none": "This machine is in no network.",
-
   "down.about": "stop the node of this machine; running work is finished or handed back",
   "down.stopped": "stopped {name} (process {pid})",
   "down.slow": "the node {name} (process {pid}) is still finishing its work after {time}",
@@ -100,11 +67,6 @@ const en = {
   "status.agentsValue": "{count} in reach",
   "status.addresses": "Addresses",
   "status.multicast": "Multicast",
-  "status.duplicate": "Duplicate key",
-  "status.duplicateValue":
-    "another process with this node's key at {address}; {who}. Stop the copy and remove node.key from its folder",
-  "status.thisWaits": "this one started later and waits",
-  "status.otherWaits": "that one started later and waits",
   "status.next": "Next",
 
   "peers.about": "list the machines connected to this one",
@@ -132,8 +94,6 @@ const en = {
   "column.connected": "CONNECTED",
   "column.rtt": "ROUND TRIP",
   "column.since": "SINCE",
-  "column.uses": "USED",
-  "column.expires": "HOLDS",
   "column.setting": "SETTING",
   "column.value": "VALUE",
   "column.origin": "FROM",
@@ -161,8 +121,6 @@ const en = {
   "watch.taskCompleted": "{capability} completed in {time}",
   "watch.taskFailed": "{capability} failed in {time}: {code}",
   "watch.taskCanceled": "{capability} was cancelled after {time}",
-  "watch.joinAsked": "{name} ({id}) asks to be let in",
-  "watch.duplicate": "another process runs with this node's key: {reason}",
   "watch.dropped": "{count} events were left out: reading was too slow",
   "watch.ended": "the node stopped",
 
@@ -209,12 +167,6 @@ const en = {
   "usage.noFile": "{file} cannot be read",
 
   "error.word": "error",
-  "hint.ALREADY_MEMBER": "easynet leave",
-  "hint.INVITE_EXPIRED": "easynet invite",
-  "hint.INVITE_USED": "easynet invite",
-  "hint.INVITE_REVOKED": "easynet invite",
-  "hint.JOIN_NOT_PENDING": "easynet approve",
-  "hint.LEAVE_UNCONFIRMED": "easynet leave --yes",
   "hint.NODE_NOT_RUNNING": "easynet up",
   "hint.NO_CAPABLE_AGENT": "easynet agents",
   "hint.CAPABILITY_UNKNOWN": "easynet agents",
@@ -226,6 +178,7 @@ const en = {
 export type TextKey = keyof typeof en;
 
 const zh: Record<TextKey, string> = {
+  ...JOIN_TEXTS_ZH,
   "program.about": "智能体之间的网络：在任意机器上发现、调用和组合智能体与函数。",
   "option.home": "节点目录（EASYNET_HOME 或 ~/.easynet）",
   "option.json": "在标准输出打印一个 JSON 对象，错误也是",
@@ -275,40 +228,6 @@ const zh: Record<TextKey, string> = {
   "up.leftNetwork": "已离开网络",
   "up.detachFailed": "节点在就绪之前退出了",
 
-  "up.joinAsked": "{name}（{id}）请求加入；若你认识它：easynet approve {did}",
-  "up.duplicate": "另一个进程正在使用本节点的密钥：{reason}",
-
-  "invite.about": "生成一个邀请码，让另一台机器加入本网络",
-  "invite.uses": "可用它加入的机器数（1）",
-  "invite.expires": "有效时间：10m、1h；纯数字为秒（15m）",
-  "invite.list": "列出仍有效的邀请",
-  "invite.revoke": "撤回该编号的邀请",
-  "invite.made": "在另一台机器上执行（{time} 内有效，最多 {count} 台机器；用 easynet invite --revoke {id} 撤回）：",
-  "invite.none": "没有有效的邀请。用 easynet invite 生成一个。",
-  "invite.revoked": "已撤回 {id}",
-
-  "join.about": "凭邀请码加入网络，然后像 up 一样运行节点",
-  "join.code": "另一台机器上 easynet invite 打印的内容；空格和连字符无关紧要",
-  "join.ask": "没有邀请码时：请求该地址的节点，等待那里有人批准",
-  "join.joined": "已加入“{network}”",
-  "join.away": "距 {name} {time}",
-  "join.linked": "已连接 {name}",
-  "join.nobodyYet": "尚无成员应答，会不断重试",
-  "join.waiting": "已请求 {issuer}；请在那里批准：easynet approve {own}",
-  "join.noCode": "请给出邀请码，或使用 --ask 地址",
-
-  "approve.about": "列出请求加入的机器，或批准其中一台",
-  "approve.who": "did 或名称；请在对方机器上核对 did",
-  "approve.none": "没有机器请求加入。",
-  "approve.done": "{name}（{did}）再次请求时即可加入",
-  "approve.waits": "等待中",
-  "approve.approved": "已批准",
-
-  "leave.about": "离开网络：放弃成员资格并停止节点，密钥保留",
-  "leave.yes": "在创建网络并持有根密钥的机器上也执行",
-  "leave.left": "已离开网络",
-  "leave.none": "本机不在任何网络中。",
-
   "down.about": "停止本机的节点；进行中的任务会完成或交还",
   "down.stopped": "已停止 {name}（进程 {pid}）",
   "down.slow": "节点 {name}（进程 {pid}）在 {time} 后仍在收尾",
@@ -323,10 +242,6 @@ const zh: Record<TextKey, string> = {
   "status.agentsValue": "可达 {count} 个",
   "status.addresses": "地址",
   "status.multicast": "组播",
-  "status.duplicate": "密钥重复",
-  "status.duplicateValue": "另一个使用本节点密钥的进程在 {address}；{who}。请停止副本并从其目录删除 node.key",
-  "status.thisWaits": "本进程启动较晚，正在等待",
-  "status.otherWaits": "对方启动较晚，正在等待",
   "status.next": "下一步",
 
   "peers.about": "列出与本机相连的机器",
@@ -354,8 +269,6 @@ const zh: Record<TextKey, string> = {
   "column.connected": "连接",
   "column.rtt": "往返时延",
   "column.since": "已连接",
-  "column.uses": "已用",
-  "column.expires": "剩余",
   "column.setting": "设置项",
   "column.value": "值",
   "column.origin": "来源",
@@ -382,8 +295,6 @@ const zh: Record<TextKey, string> = {
   "watch.taskCompleted": "{capability} 完成，用时 {time}",
   "watch.taskFailed": "{capability} 失败，用时 {time}：{code}",
   "watch.taskCanceled": "{capability} 在 {time} 后被取消",
-  "watch.joinAsked": "{name}（{id}）请求加入",
-  "watch.duplicate": "另一个进程正在使用本节点的密钥：{reason}",
   "watch.dropped": "读取过慢，略去了 {count} 个事件",
   "watch.ended": "节点已停止",
 
@@ -430,12 +341,6 @@ const zh: Record<TextKey, string> = {
   "usage.noFile": "无法读取 {file}",
 
   "error.word": "错误",
-  "hint.ALREADY_MEMBER": "easynet leave",
-  "hint.INVITE_EXPIRED": "easynet invite",
-  "hint.INVITE_USED": "easynet invite",
-  "hint.INVITE_REVOKED": "easynet invite",
-  "hint.JOIN_NOT_PENDING": "easynet approve",
-  "hint.LEAVE_UNCONFIRMED": "easynet leave --yes",
   "hint.NODE_NOT_RUNNING": "easynet up",
   "hint.NO_CAPABLE_AGENT": "easynet agents",
   "hint.CAPABILITY_UNKNOWN": "easynet agents",

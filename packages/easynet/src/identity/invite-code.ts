@@ -113,10 +113,9 @@ function encodeAddress(address: string, flag: number): Uint8Array {
 }
 
 /** At most 60 bytes of UTF-8, cut between characters. */
-function clipName(name: string): Buffer {
-  let text = name;
-  while (Buffer.byteLength(text) > NAME_BYTES_MAX) text = [...text].slice(0, -1).join("");
-  return Buffer.from(text);
+function clipName(name: string): Uint8Array {
+  const bytes = new Uint8Array(NAME_BYTES_MAX);
+  return bytes.subarray(0, new TextEncoder().encodeInto(name, bytes).written);
 }
 
 function checksum(body: Uint8Array): Buffer {

@@ -50,18 +50,13 @@ export function decodeJoinRequest(body: Uint8Array): JoinRequest {
 }
 
 export function encodeJoinAnswer(answer: JoinAnswer): Uint8Array {
-  switch (answer.kind) {
-    case "granted": {
-      const { network, networkName, delegation, addresses } = answer;
-      return encodeValue(["granted", network, networkName, delegation, addresses.slice(0, ADDRESSES_COUNT_MAX)]);
-    }
-    case "pending":
-      return encodeValue(["pending", answer.retryAfterMs]);
-    case "refused": {
-      const { code, message, retryable, details } = answer.error.toJSON();
-      return encodeValue(["refused", code, message, retryable, details]);
-    }
+  if (answer.kind === "granted") {
+    const { network, networkName, delegation, addresses } = answer;
+    return encodeValue(["granted", network, networkName, delegation, addresses.slice(0, ADDRESSES_COUNT_MAX)]);
   }
+  if (answer.kind === "pending") return encodeValue(["pending", answer.retryAfterMs]);
+  const { code, message, retryable, details } = answer.error.toJSON();
+  return encodeValue(["refused", code, message, retryable, details]);
 }
 
 /** What another node said is data: a refusal gets our own sentence. @throws {EasynetError} FRAME_MALFORMED */

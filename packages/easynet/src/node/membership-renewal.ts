@@ -49,10 +49,6 @@ export class MembershipRenewal implements Disposable {
     };
   }
 
-  get expiresAtMs(): number {
-    return this.#expiresAtMs;
-  }
-
   [Symbol.dispose](): void {
     this.#owned[Symbol.dispose]();
   }

@@ -10,6 +10,7 @@ import type { Store } from "../storage/index.ts";
 import type { MetricsRegistry } from "../telemetry/index.ts";
 import { createSignedCard } from "./agent-cards.ts";
 import { AgentMessenger } from "./agent-messenger.ts";
+import type { Entrance } from "./entrance.ts";
 import type { Home } from "./home.ts";
 import { issueMembershipFile, requireRootKey } from "./network.ts";
 import type {
@@ -44,11 +45,7 @@ export interface NodeParts {
   readonly host: AgentHost;
   readonly router: Router;
   readonly mdns: Mdns | undefined;
-  /** The network's root key, on the machine that created it. */
-  readonly root: KeyPair | undefined;
-  readonly joining: Joining;
-  /** Keeps this node's membership alive. */
-  readonly renewal: Disposable;
+  readonly entrance: Entrance;
   /** Dials the first members while this node is alone. */
   readonly bootstrap: Disposable;
   readonly resources: Resources;
@@ -82,7 +79,7 @@ export class RunningNode implements EasynetNode {
     this.did = parts.nodeKey.did;
     this.name = parts.name;
     this.home = parts.home.path;
-    this.joining = parts.joining;
+    this.joining = parts.entrance.joining;
     this.#startedAtMs = parts.clock.nowMs();
     this.#messenger = new AgentMessenger({
       directory: parts.directory,
@@ -231,8 +228,9 @@ export class RunningNode implements EasynetNode {
   }
 
   async leave(options: { readonly confirmed: boolean }): Promise<void> {
-    const { root, network, home, store, logger } = this.#parts;
-    if (root && !options.confirmed) throw new EasynetError("LEAVE_UNCONFIRMED", { network: network.name });
+    const { entrance, network, home, store, logger } = this.#parts;
+    if (entrance.holdsRoot && !options.confirmed)
+      throw new EasynetError("LEAVE_UNCONFIRMED", { network: network.name });
     home.removeMembership();
     await forgetAddresses(store);
     logger.info("network left", { network: network.did });
@@ -258,9 +256,9 @@ export class RunningNode implements EasynetNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, directory, exchanges, bootstrap, mdns, mesh, store, lock, logger, renewal } = this.#parts;
+    const { host, directory, exchanges, bootstrap, mdns, mesh, store, lock, logger, entrance } = this.#parts;
     this.#loadTimer.cancel();
-    renewal[Symbol.dispose]();
+    entrance[Symbol.dispose]();
     await directory.leave();
     await host.close(STOP_GRACE_MS);
     exchanges.close();

@@ -10,7 +10,6 @@ import {
   type Mdns,
   type Mesh,
   networkTag,
-  type Stranger,
 } from "../mesh/index.ts";
 import { createRouter } from "../routing/index.ts";
 import { createDirectory } from "../state/index.ts";
@@ -20,11 +19,9 @@ import { decodeValue, encodeValue } from "../wire/index.ts";
 import { choosePort } from "./choose-port.ts";
 import type { LoadedConfig } from "./config.ts";
 import { keepDialling } from "./bootstrap.ts";
+import { Entrance } from "./entrance.ts";
 import { Home } from "./home.ts";
-import { Invitations } from "./invitations.ts";
-import { JoinForwarding } from "./join-forwarding.ts";
-import { MembershipRenewal } from "./membership-renewal.ts";
-import { type NetworkAccess, openNetwork } from "./network.ts";
+import { openNetwork } from "./network.ts";
 import { nodeNameFor } from "./node-name.ts";
 import { RunningNode } from "./running-node.ts";
 import { serveExchanges } from "./serve-exchanges.ts";
@@ -50,9 +47,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const home = new Home(config.home);
   await using cleanup = new AsyncDisposableStack();
   const lock = cleanup.use(home.lock());
-  const clock = systemClock;
-  const logger = createLogger({ level: config.logLevel, destination: home.logPath });
-  const metrics = createMetrics();
+  const shared = createPorts(loaded, home);
+  const { clock, logger, metrics } = shared;
   const nodeKey = home.nodeKey();
   const name = config.name ?? nodeNameFor(nodeKey.did);
   const [store, access, resources] = await Promise.all([
@@ -63,27 +59,19 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   cleanup.defer(() => store.close());
   const epoch = await nextEpoch(store);
   const network = { did: parseDid(access.membership.network), name: access.membership.networkName };
-  const shared = { clock, random: systemRandom, logger, metrics };
   const fabric = await startableFabric(loaded, nodeKey, shared);
-  let { delegation } = access;
+  const onAsked = (pending: PendingJoinReport): void => node.tellAsked(pending);
+  const entrance = cleanup.use(new Entrance({ ...shared, home, access, network, store, onAsked }));
   const mesh = createMesh({
     ...shared,
     fabric,
     network: network.did,
     name,
-    membership: () => delegation,
-    answerStranger: (stranger) => door.forwarding.answer(stranger),
+    membership: () => entrance.membership,
+    answerStranger: (stranger) => entrance.answer(stranger),
     verifyMember: (bytes, member) => verifyMembership(bytes, { network: network.did, member, nowMs: clock.nowMs() }),
   });
-  const onAsked = (pending: PendingJoinReport): void => node.tellAsked(pending);
-  const door = createDoor({ ...shared, mesh, store, network, self: nodeKey.did, root: access.root, onAsked });
-  const onRenewed = (renewed: Uint8Array): void => {
-    delegation = renewed;
-    home.saveMembership({ ...access.membership, delegation: Buffer.from(renewed).toString("base64") });
-  };
-  const { root, expiresAtMs } = access;
-  const renewal = new MembershipRenewal({ ...shared, mesh, network, root, expiresAtMs, onRenewed });
-  cleanup.use(renewal);
+  entrance.open(mesh);
   const exchanges = createExchanges({ ...shared, mesh });
   const directory = createDirectory({ ...shared, mesh, keyPair: nodeKey, epoch, store });
   const host = createAgentHost(shared);
@@ -113,9 +101,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     host,
     router,
     mdns,
-    root,
-    joining: door.invitations,
-    renewal,
+    entrance,
     bootstrap: keepDialling([...config.bootstrap, ...access.membership.addresses], { ...shared, mesh }),
     resources,
     ...shared,
@@ -135,32 +121,15 @@ interface SharedPorts {
   readonly metrics: MetricsRegistry;
 }
 
+function createPorts({ value }: LoadedConfig, home: Home): SharedPorts {
+  const logger = createLogger({ level: value.logLevel, destination: home.logPath });
+  return { clock: systemClock, random: systemRandom, logger, metrics: createMetrics() };
+}
+
 async function startableFabric(loaded: LoadedConfig, keyPair: KeyPair, shared: SharedPorts): Promise<Fabric> {
   const { listenHost } = loaded.value;
   const port = await choosePort(loaded, "listenPort", listenHost);
   return createLibp2pFabric({ ...shared, keyPair, listenAddresses: [`${listenHost}:${port}`] });
-}
-
-interface DoorParts extends SharedPorts {
-  readonly mesh: Mesh;
-  readonly store: Store;
-  readonly network: { readonly did: Did; readonly name: string };
-  readonly self: Did;
-  readonly root: NetworkAccess["root"];
-  readonly onAsked: (pending: PendingJoinReport) => void;
-}
-
-/** What strangers meet: this node's own answer, or that of the issuer they name. */
-function createDoor(parts: DoorParts): { readonly invitations: Invitations; readonly forwarding: JoinForwarding } {
-  const { mesh, clock } = parts;
-  const invitations = new Invitations({
-    ...parts,
-    addresses: () => mesh.addresses(),
-    // Where others dialled in from is no place to dial.
-    memberAddresses: () => mesh.peers().flatMap((peer) => (peer.direction === "outbound" ? [peer.address] : [])),
-  });
-  const answer = (stranger: Stranger): Promise<Uint8Array> => invitations.answer(stranger);
-  return { invitations, forwarding: new JoinForwarding({ mesh, clock, answer }) };
 }
 
 interface MdnsParts extends SharedPorts {
