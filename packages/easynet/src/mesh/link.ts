@@ -101,6 +101,11 @@ export class Link {
     return this.#peer;
   }
 
+  /** Of the other end, as the connection has it. */
+  get address(): string {
+    return this.#options.connection.remoteAddress;
+  }
+
   get addressDialled(): string | undefined {
     return this.direction === "outbound" ? this.#options.connection.remoteAddress : undefined;
   }

@@ -19,6 +19,8 @@ import { FRAME_TYPE_APPLICATION_MIN } from "./link-traffic.ts";
 import { type MeshConfig, meshConfig, STRANGERS_BURST_COUNT_MAX, STRANGERS_PER_SECOND_MAX } from "./mesh-config.ts";
 import { MeshListeners } from "./mesh-events.ts";
 import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
+import { decodeTwinNotice, reportOfError } from "./twin-messages.ts";
+import { TWIN_NOTICE_TYPE, Twins } from "./twins.ts";
 import type { FrameHandler, Mesh, MeshEvents, OutgoingFrame, Peer } from "./types.ts";
 
 export interface MeshOptions {
@@ -63,7 +65,7 @@ export function decidesFor(self: Did, remote: Did): boolean {
 }
 
 /** Codes with which the other side will not change its mind within seconds. */
-const TERMINAL = new Set(["MEMBERSHIP_INVALID", "NETWORK_MISMATCH", "VERSION_UNSUPPORTED"]);
+const TERMINAL = new Set(["MEMBERSHIP_INVALID", "NETWORK_MISMATCH", "VERSION_UNSUPPORTED", "DUPLICATE_IDENTITY"]);
 const DUPLICATE = "duplicate";
 
 export class MeshService implements Mesh {
@@ -76,6 +78,8 @@ export class MeshService implements Mesh {
   readonly #redial: Redial;
   readonly #listeners: MeshListeners;
   readonly #strangers: FloodLimit;
+  readonly #startedAtMs: number;
+  readonly #twins: Twins;
   readonly #handlers = new Map<number, FrameHandler>();
   /** Admitted links; at most `linksCountMax` together with the committed ones. */
   readonly #links = new Map<Did, Link>();
@@ -113,6 +117,11 @@ export class MeshService implements Mesh {
       perSecond: STRANGERS_PER_SECOND_MAX,
       nowMs: options.clock.monotonicMs(),
     });
+    this.#twins = new Twins(options.logger);
+    this.#startedAtMs = Math.floor(options.clock.nowMs());
+    this.#handlers.set(TWIN_NOTICE_TYPE, ({ body }) =>
+      this.#listeners.emit("identity-duplicated", decodeTwinNotice(body)),
+    );
     options.fabric.onConnection((connection) => this.#onConnection(connection));
   }
 
@@ -319,16 +328,14 @@ export class MeshService implements Mesh {
       addresses: this.addresses(),
       frameBytesMax: FRAME_BYTES_MAX,
       features: [],
+      startedAtMs: this.#startedAtMs,
     };
   }
 
   #decide(link: Link, hello: Hello): Decision {
     const { remote } = link;
-    // Another process with the same key: the old one is gone, whatever its connection says.
-    const existing = this.#links.get(remote);
-    if (existing?.hello && existing.hello.epoch !== hello.epoch) {
-      existing.close(new EasynetError("LINK_CLOSED", { peer: remote, reason: "the peer was restarted" }));
-    }
+    const refused = this.#twins.decide(link, hello, this.#links.get(remote));
+    if (refused) return refused;
     if (this.#links.size + this.#committed.size >= this.#config.linksCountMax && !this.#links.has(remote)) {
       const error = new EasynetError("OVERLOADED", { subject: "The node", queued: this.#links.size });
       return { keep: false, reason: "limit", error };
@@ -353,6 +360,7 @@ export class MeshService implements Mesh {
     // Only the decider's welcome gets here with a link in place: it has lost that one.
     this.#links.get(remote)?.close(new EasynetError("LINK_CLOSED", { peer: remote, reason: "the peer linked anew" }));
     this.#links.set(remote, link);
+    this.#twins.admitted(remote, link, hello);
     this.#countLinks();
     this.#plan({ kind: "linked", did: remote, addresses: hello.addresses, dialled: link.addressDialled });
     this.#listeners.emit("peer-joined", peer);
@@ -364,6 +372,8 @@ export class MeshService implements Mesh {
   #onClosed(link: Link, error: EasynetError): void {
     const { remote, peer } = link;
     this.#greeting.delete(link);
+    const twin = reportOfError(error, this.self);
+    if (twin) this.#listeners.emit("identity-duplicated", twin);
     this.#closing.add(link);
     void link.ended.then(() => this.#closing.delete(link));
     if (this.#committed.get(remote) === link) this.#committed.delete(remote);

@@ -16,12 +16,13 @@ export interface EntranceOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly onAsked: (pending: PendingJoinReport) => void;
 }
 
 /** How machines get into the network of this node, and how it stays in itself. */
 export class Entrance implements Disposable {
   readonly joining: Invitations;
+  /** A machine without a code asks to be let in, for the first time. */
+  onAsked: ((pending: PendingJoinReport) => void) | undefined;
   readonly #options: EntranceOptions;
   #mesh: Mesh | undefined;
   #forwarding: JoinForwarding | undefined;
@@ -38,6 +39,7 @@ export class Entrance implements Disposable {
       root: access.root,
       addresses: () => this.#mesh?.addresses() ?? [],
       memberAddresses: () => this.#dialledAddresses(),
+      onAsked: (pending) => this.onAsked?.(pending),
     });
   }
 

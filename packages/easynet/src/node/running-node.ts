@@ -2,7 +2,7 @@ import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import type { Did, KeyPair } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
 import type { Exchanges } from "../messaging/index.ts";
-import type { Mdns, Mesh } from "../mesh/index.ts";
+import type { Mdns, Mesh, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
 import { type Directory, type DirectoryNode, forgetAddresses, type Offer } from "../state/index.ts";
@@ -15,13 +15,13 @@ import type { Home } from "./home.ts";
 import { issueMembershipFile, requireRootKey } from "./network.ts";
 import type {
   AgentHandle,
+  DuplicateReport,
   EasynetNode,
   Joining,
   MembershipFile,
   NodeEvent,
   NodeStatusReport,
   PeerReport,
-  PendingJoinReport,
 } from "./types.ts";
 import { EASYNET_VERSION } from "./version.ts";
 
@@ -29,6 +29,9 @@ import { EASYNET_VERSION } from "./version.ts";
 const LOAD_INTERVAL_MS = 500;
 /** Running tasks get this long to end when the node stops. */
 const STOP_GRACE_MS = 3_000;
+
+/** Members tell of a second process with our key each time it knocks; after this silence it is gone. */
+const DUPLICATE_NEWS_MS = 120_000;
 
 /** Every part of a node, built and not yet started (start-node.ts does both). */
 export interface NodeParts {
@@ -73,6 +76,7 @@ export class RunningNode implements EasynetNode {
   readonly #loadTimer: Timer;
   #publishing: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | undefined;
+  #duplicate: DuplicateReport | undefined;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
@@ -89,7 +93,13 @@ export class RunningNode implements EasynetNode {
       host: parts.host,
     });
     this.#loadTimer = repeat(parts.clock, LOAD_INTERVAL_MS, () => parts.directory.setLoad(parts.host.load()));
-    parts.mesh.on("peer-joined", (peer) => this.#emit({ type: "peer-joined", did: peer.did, name: peer.name }));
+    parts.mesh.on("peer-joined", (peer) => {
+      // Whoever lets us in again sees no other process.
+      if (this.#duplicate?.steppedBack === true) this.#duplicate = undefined;
+      this.#emit({ type: "peer-joined", did: peer.did, name: peer.name });
+    });
+    parts.mesh.on("identity-duplicated", (report) => this.#onDuplicate(report));
+    parts.entrance.onAsked = ({ did, name, address }) => this.#emit({ type: "join-asked", did, name, address });
     parts.mesh.on("peer-left", (peer, reason) =>
       this.#emit({ type: "peer-left", did: peer.did, name: peer.name, reason }),
     );
@@ -146,6 +156,7 @@ export class RunningNode implements EasynetNode {
         tasksRunning: load.running,
       },
       counters: metrics.counters(),
+      ...this.#duplicateNow(),
       discovery: mdns?.status().interfaces ?? [],
     };
   }
@@ -222,11 +233,6 @@ export class RunningNode implements EasynetNode {
     });
   }
 
-  /** Used by the parts: a machine without a code asks to be let in. */
-  tellAsked({ did, name, address }: PendingJoinReport): void {
-    this.#emit({ type: "join-asked", did, name, address });
-  }
-
   async leave(options: { readonly confirmed: boolean }): Promise<void> {
     const { entrance, network, home, store, logger } = this.#parts;
     if (entrance.holdsRoot && !options.confirmed)
@@ -270,6 +276,22 @@ export class RunningNode implements EasynetNode {
     await store.close();
     lock[Symbol.dispose]();
     logger.info("node stopped", { did: this.did });
+  }
+
+  #onDuplicate(report: TwinReport): void {
+    const before = this.#duplicate;
+    this.#duplicate = { ...report, lastSeenAtMs: this.#parts.clock.nowMs() };
+    const reason = `it is at ${report.address}; ${report.steppedBack ? "this one" : "that one"} started later and waits`;
+    this.#parts.logger.warn("another process runs with this node's key", { ...report });
+    if (before?.address === report.address && before.steppedBack === report.steppedBack) return;
+    this.#emit({ type: "duplicate-identity", did: this.did, name: this.name, reason });
+  }
+
+  /** What members said of another process with this key, while it is news. */
+  #duplicateNow(): { readonly duplicate?: DuplicateReport } {
+    const known = this.#duplicate;
+    const isNews = known && this.#parts.clock.nowMs() - known.lastSeenAtMs < DUPLICATE_NEWS_MS;
+    return isNews ? { duplicate: known } : {};
   }
 
   #sign(agent: Agent, key: KeyPair): SignedCard {

@@ -25,7 +25,6 @@ import { openNetwork } from "./network.ts";
 import { nodeNameFor } from "./node-name.ts";
 import { RunningNode } from "./running-node.ts";
 import { serveExchanges } from "./serve-exchanges.ts";
-import type { PendingJoinReport } from "./types.ts";
 
 const META_SPACE = "meta";
 const EPOCH_KEY = "epoch";
@@ -60,8 +59,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const epoch = await nextEpoch(store);
   const network = { did: parseDid(access.membership.network), name: access.membership.networkName };
   const fabric = await startableFabric(loaded, nodeKey, shared);
-  const onAsked = (pending: PendingJoinReport): void => node.tellAsked(pending);
-  const entrance = cleanup.use(new Entrance({ ...shared, home, access, network, store, onAsked }));
+  const entrance = cleanup.use(new Entrance({ ...shared, home, access, network, store }));
   const mesh = createMesh({
     ...shared,
     fabric,

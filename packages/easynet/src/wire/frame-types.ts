@@ -30,6 +30,8 @@ export const FRAME_TYPES = {
   /** A member asks for a membership that holds longer. */
   "membership-renew": 68,
   "membership-renewed": 69,
+  /** To a node of which a second process with the same key lives. */
+  "identity-duplicated": 70,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;
