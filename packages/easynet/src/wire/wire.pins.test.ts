@@ -49,6 +49,13 @@ describe("pinned numbers", () => {
       "exchange-event": 34,
       "exchange-credit": 35,
       "exchange-cancel": 36,
+      "join-request": 64,
+      "join-answer": 65,
+      "join-forward": 66,
+      "join-forwarded": 67,
+      "membership-renew": 68,
+      "membership-renewed": 69,
+      "identity-duplicated": 70,
     });
     expect(LANES).toEqual(["control", "high", "normal", "bulk"]);
     expect(PROTOCOL_VERSIONS).toEqual({ min: 1, max: 1 });
