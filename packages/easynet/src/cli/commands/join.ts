@@ -11,6 +11,7 @@ const LINK_TIMEOUT_MS = 5000;
 /** From the link to its first measured round trip. */
 const RTT_TIMEOUT_MS = 500;
 const POLL_MS = 10;
+const AWAKE_INTERVAL_MS = 1000;
 
 export interface JoinCommandOptions extends UpOptions {
   readonly code?: string;
@@ -42,12 +43,18 @@ async function becomeMember(
   const config = loadConfig({ env: context.io.env, flags: flagsOf(context, options) });
   const { code, ask: address = "" } = options;
   if (code !== undefined) return joinNetwork(config, { code, signal });
-  return askForApproval(config, {
-    address,
-    signal,
-    onPending: ({ own, issuer }) =>
-      context.say(context.text("join.waiting", { own, issuer: `${address} (${shortDid(issuer)})` })),
-  });
+  // Between two questions there is no connection, and the timers of a node keep no process alive.
+  const awake = setInterval(() => undefined, AWAKE_INTERVAL_MS);
+  try {
+    return await askForApproval(config, {
+      address,
+      signal,
+      onPending: ({ own, issuer }) =>
+        context.say(context.text("join.waiting", { own, issuer: `${address} (${shortDid(issuer)})` })),
+    });
+  } finally {
+    clearInterval(awake);
+  }
 }
 
 /** Who answers first and how far it is. What did not happen in time is not told. */
