@@ -9,18 +9,42 @@ type Declare = (program: Command, context: CliContext, args: readonly string[]) 
 /** Every command, in the order of the help. Its code is loaded when it runs: most of a start is loading. */
 const COMMANDS: readonly Declare[] = [
   (program, context, args) =>
-    command(program, context, { name: "up", examples: ["easynet up", "easynet up --name desk --detach"] })
-      .option("--name <name>", context.text("up.name"))
-      .option("--port <port>", context.text("up.port"))
-      .option("--api-port <port>", context.text("up.apiPort"))
-      .option("--listen <address>", context.text("up.listen"))
-      .option("--bootstrap <address...>", context.text("up.bootstrap"))
-      .option("--no-mdns", context.text("up.noMdns"))
-      .option("--interface <name...>", context.text("up.interface"))
-      .option("--relay", context.text("up.relay"))
-      .option("--no-relay", context.text("up.noRelay"))
-      .option("--detach", context.text("up.detach"))
-      .action(async (options) => (await import("./commands/up.ts")).up(context, options, args)),
+    nodeOptions(
+      context,
+      command(program, context, { name: "up", examples: ["easynet up", "easynet up --name desk --detach"] }),
+    ).action(async (options) => (await import("./commands/up.ts")).up(context, options, args)),
+  (program, context) =>
+    command(program, context, {
+      name: "invite",
+      examples: ["easynet invite", "easynet invite --uses 3 --expires 1h", "easynet invite --list"],
+    })
+      .option("--uses <count>", context.text("invite.uses"))
+      .option("--expires <time>", context.text("invite.expires"))
+      .option("--list", context.text("invite.list"))
+      .option("--revoke <id>", context.text("invite.revoke"))
+      .action(async (options) => (await import("./commands/invite.ts")).invite(context, options)),
+  (program, context, args) =>
+    nodeOptions(
+      context,
+      command(program, context, {
+        name: "join",
+        examples: [
+          "easynet join CODE",
+          "easynet join CODE --name desk --detach",
+          "easynet join --ask 192.168.1.20:7441",
+        ],
+      })
+        .argument("[code]", context.text("join.code"))
+        .option("--ask <address>", context.text("join.ask")),
+    ).action(async (code, options) => (await import("./commands/join.ts")).join(context, { ...options, code }, args)),
+  (program, context) =>
+    command(program, context, { name: "approve", examples: ["easynet approve", "easynet approve cobalt-owl"] })
+      .argument("[who]", context.text("approve.who"))
+      .action(async (who) => (await import("./commands/approve.ts")).approve(context, who)),
+  (program, context) =>
+    command(program, context, { name: "leave", examples: ["easynet leave", "easynet leave --yes"] })
+      .option("--yes", context.text("leave.yes"))
+      .action(async (options) => (await import("./commands/leave.ts")).leave(context, options)),
   (program, context) =>
     command(program, context, { name: "down", examples: ["easynet down"] }).action(async () =>
       (await import("./commands/down.ts")).down(context),
@@ -108,19 +132,40 @@ export function createProgram(context: CliContext, args: readonly string[]): Com
   return program;
 }
 
+/** What `up` and everything that ends in a running node take. */
+function nodeOptions(context: CliContext, declared: Command): Command {
+  return declared
+    .option("--name <name>", context.text("up.name"))
+    .option("--port <port>", context.text("up.port"))
+    .option("--api-port <port>", context.text("up.apiPort"))
+    .option("--listen <address>", context.text("up.listen"))
+    .option("--bootstrap <address...>", context.text("up.bootstrap"))
+    .option("--no-mdns", context.text("up.noMdns"))
+    .option("--interface <name...>", context.text("up.interface"))
+    .option("--relay", context.text("up.relay"))
+    .option("--no-relay", context.text("up.noRelay"))
+    .option("--detach", context.text("up.detach"));
+}
+
+type CommandName =
+  | "up"
+  | "invite"
+  | "join"
+  | "approve"
+  | "leave"
+  | "down"
+  | "status"
+  | "peers"
+  | "agents"
+  | "call"
+  | "maintenance"
+  | "watch"
+  | "demo"
+  | "config"
+  | "version";
+
 interface CommandText {
-  readonly name:
-    | "up"
-    | "down"
-    | "status"
-    | "peers"
-    | "agents"
-    | "call"
-    | "maintenance"
-    | "watch"
-    | "demo"
-    | "config"
-    | "version";
+  readonly name: CommandName;
   readonly examples: readonly string[];
 }
 

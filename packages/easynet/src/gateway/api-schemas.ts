@@ -27,6 +27,15 @@ export const statusSchema = z
     resources: resourcesSchema,
     counts: z.object({ peers: z.number(), nodes: z.number(), agents: z.number(), tasksRunning: z.number() }),
     counters: z.record(z.string(), z.number()),
+    duplicate: z
+      .object({
+        address: z.string(),
+        otherStartedAtMs: z.number(),
+        lastSeenAtMs: z.number(),
+        steppedBack: z.boolean(),
+      })
+      .optional()
+      .describe("Another process runs with this node's key; absent when none is known."),
     discovery: z.array(z.object({ interface: z.string(), address: z.string(), state: z.string() })).readonly(),
   })
   .meta({ id: "Status" });

@@ -1,5 +1,7 @@
 export { decodeBase58, encodeBase58 } from "./base58.ts";
 export { canonicalJson } from "./canonical-json.ts";
+export { type Invite, type InviteProof, issueInvite, proveInvite, verifyInviteProof } from "./invite.ts";
+export { encodeInviteCode, parseInviteCode } from "./invite-code.ts";
 export { type DetachedJws, didKeyUrl, signDetached, verifyDetached, type VerifyDetachedOptions } from "./jws.ts";
 export {
   didFromPublicKey,

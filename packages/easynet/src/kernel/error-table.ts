@@ -127,6 +127,51 @@ export const ERROR_TABLE = {
     "This node does not hold the root key of the network {network}. Ask on the machine that created it.",
     "本节点没有网络 {network} 的根密钥。请在创建该网络的机器上操作。",
   ),
+  INVITE_INVALID: terminal(
+    "INVALID_ARGUMENT",
+    "The invitation code is not valid: {reason}. Copy it again as easynet invite printed it.",
+    "邀请码无效：{reason}。请按 easynet invite 打印的内容重新复制。",
+  ),
+  INVITE_EXPIRED: terminal(
+    "FAILED_PRECONDITION",
+    "The invitation has expired, or the clocks of the two machines differ. Make a new one with easynet invite.",
+    "邀请已过期，或两台机器的时钟不一致。请用 easynet invite 重新生成。",
+  ),
+  INVITE_USED: terminal(
+    "PERMISSION_DENIED",
+    "The invitation was used by another machine already ({uses} of {usesMax}). Make a new one with easynet invite.",
+    "该邀请已被其他机器用完（{uses}/{usesMax}）。请用 easynet invite 重新生成。",
+  ),
+  INVITE_REVOKED: terminal(
+    "PERMISSION_DENIED",
+    "The invitation was called back, or its issuer does not know it. Make a new one with easynet invite.",
+    "该邀请已被撤回，或签发者不认识它。请用 easynet invite 重新生成。",
+  ),
+  ALREADY_MEMBER: terminal(
+    "FAILED_PRECONDITION",
+    "This machine is already in the network {network}. Leave that one first with easynet leave.",
+    "本机已在网络 {network} 中。请先用 easynet leave 离开。",
+  ),
+  JOIN_REFUSED: terminal(
+    "PERMISSION_DENIED",
+    "{peer} does not let this machine in: {reason}. Ask for an invitation, easynet invite prints one.",
+    "{peer} 不接纳本机：{reason}。请索取邀请，由 easynet invite 打印。",
+  ),
+  JOIN_NOT_PENDING: terminal(
+    "NOT_FOUND",
+    "No machine {who} asks to be let in. See who does with easynet approve.",
+    "没有名为 {who} 的机器在请求加入。请用 easynet approve 查看。",
+  ),
+  LEAVE_UNCONFIRMED: terminal(
+    "FAILED_PRECONDITION",
+    "This machine holds the root key of the network {network}: after it left nobody new can join. Leave with --yes.",
+    "本机持有网络 {network} 的根密钥：离开后将无法接纳新机器。确认请加 --yes。",
+  ),
+  DUPLICATE_IDENTITY: transient(
+    "ABORTED",
+    "Two processes run with the key of {peer}: {reason}. Stop the copy and remove node.key from its folder.",
+    "有两个进程使用 {peer} 的密钥：{reason}。请停止副本，并从其目录删除 node.key。",
+  ),
   // Local API
   ROUTE_UNKNOWN: terminal(
     "NOT_FOUND",

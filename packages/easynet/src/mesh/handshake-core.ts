@@ -15,12 +15,15 @@ export type RefusalReason =
   | "duplicate"
   | "limit"
   | "identity"
-  | "self";
+  | "self"
+  | "twin";
 
 export type HandshakeInput =
   /** The control lane is open; only the dialler starts with it. */
   | { readonly kind: "opened" }
   | { readonly kind: "hello"; readonly hello: Hello }
+  /** Somebody who is no member asks to become one. */
+  | { readonly kind: "join-request"; readonly body: Uint8Array }
   | { readonly kind: "welcome"; readonly version: number }
   /** The membership of the hello is good, or not. */
   | { readonly kind: "verified" }
@@ -34,6 +37,8 @@ export type HandshakeInput =
 
 export type HandshakeEffect =
   | { readonly kind: "send-hello" }
+  /** Answer, then close: this connection never becomes a link. */
+  | { readonly kind: "answer-stranger"; readonly body: Uint8Array }
   | { readonly kind: "verify"; readonly membership: Uint8Array }
   /** Ask the mesh whether this link may be; BEFORE the welcome, which commits us. */
   | { readonly kind: "decide"; readonly hello: Hello }
@@ -54,7 +59,7 @@ export class Handshake {
   #verified = false;
   #welcomeSent = false;
   #welcomeReceived = false;
-  #ended: "admitted" | "refused" | undefined;
+  #ended: "admitted" | "refused" | "answered" | undefined;
 
   constructor(options: {
     readonly role: "dialler" | "acceptor";
@@ -80,6 +85,8 @@ export class Handshake {
         return [{ kind: "send-hello" }];
       case "hello":
         return this.#onHello(input.hello);
+      case "join-request":
+        return this.#onJoinRequest(input.body);
       case "welcome":
         return this.#onWelcome(input.version);
       case "verified":
@@ -113,6 +120,15 @@ export class Handshake {
       return this.#refuse("version", toEasynetError(error));
     }
     return [{ kind: "verify", membership: hello.membership }];
+  }
+
+  /** The one thing that a stranger may say: as the first frame of a connection that it dialled, and only once. */
+  #onJoinRequest(body: Uint8Array): readonly HandshakeEffect[] {
+    if (this.#role !== "acceptor" || this.#hello) {
+      return this.#refuse("unexpected-frame", malformed("a request to join came out of turn"));
+    }
+    this.#ended = "answered";
+    return [{ kind: "answer-stranger", body }];
   }
 
   #onWelcome(version: number): readonly HandshakeEffect[] {

@@ -17,6 +17,8 @@ export interface Hello {
   readonly frameBytesMax: number;
   /** Names of optional parts of the protocol; unknown ones are ignored. */
   readonly features: readonly string[];
+  /** When the sender's process started by its wall clock, Unix epoch ms; tells which of two copies is the later one. */
+  readonly startedAtMs?: number;
 }
 
 const NAME_LENGTH_MAX = 64;
@@ -28,9 +30,10 @@ const VERSION_MAX = 65_535;
 const GOODBYE_DETAILS_COUNT_MAX = 16;
 
 export function encodeHello(hello: Hello): Uint8Array {
-  const { versions, network, membership, name, epoch, addresses, frameBytesMax, features } = hello;
+  const { versions, network, membership, name, epoch, addresses, frameBytesMax, features, startedAtMs } = hello;
+  const started = startedAtMs === undefined ? [] : [startedAtMs];
   const fields = [versions.min, versions.max, network, membership, name.slice(0, NAME_LENGTH_MAX), epoch];
-  return encodeValue([...fields, addresses.slice(0, ADDRESSES_COUNT_MAX), frameBytesMax, features]);
+  return encodeValue([...fields, addresses.slice(0, ADDRESSES_COUNT_MAX), frameBytesMax, features, ...started]);
 }
 
 /** Positions beyond the known ones are ignored. @throws {EasynetError} FRAME_MALFORMED, FRAME_TOO_DEEP */
@@ -51,6 +54,7 @@ export function decodeHello(body: Uint8Array): Hello {
     addresses: texts(fields[6], ADDRESSES_COUNT_MAX),
     frameBytesMax: integer(fields[7], 2 ** 32 - 1),
     features: texts(fields[8], FEATURES_COUNT_MAX),
+    ...(fields[9] !== undefined && { startedAtMs: integer(fields[9], Number.MAX_SAFE_INTEGER) }),
   };
 }
 

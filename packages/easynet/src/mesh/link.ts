@@ -46,6 +46,8 @@ export interface LinkOptions {
   /** Called once, admitted or not. */
   readonly onClosed: (link: Link, error: EasynetError) => void;
   readonly handlerOf: (type: number) => FrameHandler | undefined;
+  /** Answers a request to join; without it such a request is refused like any other early frame. */
+  readonly answerStranger?: ((body: Uint8Array) => Promise<Uint8Array>) | undefined;
 }
 
 type State = "greeting" | "admitted" | "closed";
@@ -99,6 +101,11 @@ export class Link {
   /** Defined once admitted. Its `rttMs` follows the pings. */
   get peer(): Peer | undefined {
     return this.#peer;
+  }
+
+  /** Of the other end, as the connection has it. */
+  get address(): string {
+    return this.#options.connection.remoteAddress;
   }
 
   get addressDialled(): string | undefined {
@@ -256,6 +263,8 @@ export class Link {
       this.#step({ kind: "hello", hello: decodeHello(frame.body) });
     } else if (frame.type === FRAME_TYPES.welcome) {
       this.#step({ kind: "welcome", version: decodeWelcome(frame.body) });
+    } else if (frame.type === FRAME_TYPES["join-request"] && this.#options.answerStranger) {
+      this.#step({ kind: "join-request", body: Uint8Array.from(frame.body) });
     } else {
       const error = new EasynetError("FRAME_MALFORMED", {
         reason: `frame type ${frame.type} came before the admission`,
@@ -304,6 +313,9 @@ export class Link {
       case "send-hello":
         this.#control.send({ lane: "control", type: FRAME_TYPES.hello, body: encodeHello(this.#options.hello()) });
         return;
+      case "answer-stranger":
+        this.#answerStranger(effect.body);
+        return;
       case "send-welcome":
         this.#control.send({ lane: "control", type: FRAME_TYPES.welcome, body: encodeWelcome(effect.version) });
         return;
@@ -324,6 +336,29 @@ export class Link {
         this.close(effect.error);
         return;
     }
+  }
+
+  /** Says one frame and closes, whatever the answer is; the time of a hello bounds the wait for it. */
+  #answerStranger(request: Uint8Array): void {
+    const late = new EasynetError("DEADLINE_EXCEEDED", {
+      subject: "The answer to a request to join",
+      timeoutMs: this.#options.config.helloTimeoutMs,
+    });
+    this.#deadline?.cancel();
+    this.#deadline = this.#options.clock.setTimer(this.#options.config.helloTimeoutMs, () => this.close(late));
+    const answered = this.#options.answerStranger?.(request) ?? Promise.reject(late);
+    answered.then(
+      (body) => {
+        if (this.#state === "closed") return;
+        this.#control.send({ lane: "control", type: FRAME_TYPES["join-answer"], body });
+        this.close(this.#closedError("the request to join was answered"));
+      },
+      (thrown: unknown) => {
+        const error = toEasynetError(thrown);
+        if (error.code === "INTERNAL") this.#options.logger.error("join request not answered", { error });
+        this.close(error.code === "INTERNAL" ? this.#closedError("the request to join failed") : error);
+      },
+    );
   }
 
   #verify(membership: Uint8Array): void {

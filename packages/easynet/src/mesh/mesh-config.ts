@@ -59,6 +59,9 @@ export const LANE_HIGH_WATER_BYTES = 1024 * 1024;
 /** Control frames that a peer may send in one go, and per second after that. Control has no window: this is its limit. */
 export const CONTROL_BURST_COUNT_MAX = 20_000;
 export const CONTROL_PER_SECOND_MAX = 5000;
+/** Requests to join that are looked at in one go, and per second after that; a further one is refused unread. */
+export const STRANGERS_BURST_COUNT_MAX = 32;
+export const STRANGERS_PER_SECOND_MAX = 8;
 /** Bytes of control frames whose handlers have not finished. */
 export const CONTROL_HELD_BYTES_MAX = 8 * 1024 * 1024;
 

@@ -7,6 +7,7 @@ type Listener<Name extends keyof MeshEvents> = (...values: MeshEvents[Name]) => 
 export class MeshListeners {
   readonly #joined = new Set<Listener<"peer-joined">>();
   readonly #left = new Set<Listener<"peer-left">>();
+  readonly #duplicated = new Set<Listener<"identity-duplicated">>();
   readonly #logger: Logger;
 
   constructor(logger: Logger) {
@@ -34,6 +35,7 @@ export class MeshListeners {
     const all: { readonly [Key in keyof MeshEvents]: Set<Listener<Key>> } = {
       "peer-joined": this.#joined,
       "peer-left": this.#left,
+      "identity-duplicated": this.#duplicated,
     };
     return all[name];
   }

@@ -4,7 +4,7 @@ import { generateKeyPair } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError } from "../kernel/index.ts";
 import { type MeshNode, MeshWorld, STRANGER } from "../testing/mesh-world.ts";
 import { LANES } from "../wire/index.ts";
-import type { MeshOptions } from "./service.ts";
+import type { MeshOptions } from "./mesh-options.ts";
 import type { MeshFrame } from "./types.ts";
 
 verifies("mesh:p2p:join", "identity:auth:certificate");

@@ -1,47 +1,18 @@
 import type { Did } from "../identity/index.ts";
-import {
-  assert,
-  type Clock,
-  EasynetError,
-  isEasynetError,
-  type Logger,
-  type Metrics,
-  type Random,
-  startDeadline,
-  type Timer,
-  toEasynetError,
-} from "../kernel/index.ts";
+import { assert, EasynetError, isEasynetError, startDeadline, type Timer, toEasynetError } from "../kernel/index.ts";
 import { FRAME_BYTES_MAX, type Lane, PROTOCOL_VERSIONS } from "../wire/index.ts";
-import type { Fabric, FabricConnection } from "./fabric.ts";
+import type { FabricConnection } from "./fabric.ts";
+import { FloodLimit } from "./flood-core.ts";
 import type { Hello } from "./hello.ts";
 import { type Decision, Link } from "./link.ts";
 import { FRAME_TYPE_APPLICATION_MIN } from "./link-traffic.ts";
-import { type MeshConfig, meshConfig } from "./mesh-config.ts";
+import { meshConfig, type MeshConfig, STRANGERS_BURST_COUNT_MAX, STRANGERS_PER_SECOND_MAX } from "./mesh-config.ts";
 import { MeshListeners } from "./mesh-events.ts";
+import type { MeshOptions } from "./mesh-options.ts";
 import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
+import { decodeTwinNotice, reportOfError } from "./twin-messages.ts";
+import { TWIN_NOTICE_TYPE, Twins } from "./twins.ts";
 import type { FrameHandler, Mesh, MeshEvents, OutgoingFrame, Peer } from "./types.ts";
-
-export interface MeshOptions {
-  /** Not started; `Mesh.start` starts it. */
-  readonly fabric: Fabric;
-  readonly network: Did;
-  /** For people, 1..64 characters. */
-  readonly name: string;
-  /** UCAN delegation that makes this node a member. */
-  readonly membership: Uint8Array;
-  /**
-   * Rejects with MEMBERSHIP_INVALID unless the bytes make `remote` a member of the network now. A link does not
-   * outlive `expiresAtMs`, Unix epoch ms.
-   */
-  readonly verifyMember: (membership: Uint8Array, remote: Did) => Promise<{ readonly expiresAtMs: number }>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  /** Further addresses of a learnt peer, tried when none of its own led to a link. */
-  readonly detours?: (did: Did) => readonly string[];
-  readonly config?: Partial<MeshConfig>;
-}
 
 /** A mesh that is not started yet. */
 export function createMesh(options: MeshOptions): Mesh {
@@ -58,7 +29,7 @@ export function decidesFor(self: Did, remote: Did): boolean {
 }
 
 /** Codes with which the other side will not change its mind within seconds. */
-const TERMINAL = new Set(["MEMBERSHIP_INVALID", "NETWORK_MISMATCH", "VERSION_UNSUPPORTED"]);
+const TERMINAL = new Set(["MEMBERSHIP_INVALID", "NETWORK_MISMATCH", "VERSION_UNSUPPORTED", "DUPLICATE_IDENTITY"]);
 const DUPLICATE = "duplicate";
 
 export class MeshService implements Mesh {
@@ -70,6 +41,9 @@ export class MeshService implements Mesh {
   readonly #decides: typeof decidesFor;
   readonly #redial: Redial;
   readonly #listeners: MeshListeners;
+  readonly #strangers: FloodLimit;
+  readonly #startedAtMs: number;
+  readonly #twins: Twins;
   readonly #handlers = new Map<number, FrameHandler>();
   /** Admitted links; at most `linksCountMax` together with the committed ones. */
   readonly #links = new Map<Did, Link>();
@@ -107,6 +81,16 @@ export class MeshService implements Mesh {
       knownCountMax: this.#config.knownPeersCountMax,
       random: options.random,
     });
+    this.#strangers = new FloodLimit({
+      burst: STRANGERS_BURST_COUNT_MAX,
+      perSecond: STRANGERS_PER_SECOND_MAX,
+      nowMs: options.clock.monotonicMs(),
+    });
+    this.#twins = new Twins(options.logger);
+    this.#startedAtMs = Math.floor(options.clock.nowMs());
+    this.#handlers.set(TWIN_NOTICE_TYPE, ({ body }) =>
+      this.#listeners.emit("identity-duplicated", decodeTwinNotice(body)),
+    );
     options.fabric.onConnection((connection) => this.#onConnection(connection));
   }
 
@@ -298,9 +282,20 @@ export class MeshService implements Mesh {
       onAdmitted: (admitted) => this.#onAdmitted(admitted),
       onClosed: (closed, error) => this.#onClosed(closed, error),
       handlerOf: (type) => this.#handlers.get(type),
+      answerStranger: this.#options.answerStranger && ((request) => this.#answerStranger(connection, request)),
     });
     this.#greeting.add(link);
     return link;
+  }
+
+  async #answerStranger(connection: FabricConnection, request: Uint8Array): Promise<Uint8Array> {
+    const { answerStranger, clock, metrics } = this.#options;
+    if (!answerStranger || !this.#strangers.take(clock.monotonicMs())) {
+      metrics.count("easynet_join_requests_total", { outcome: "overloaded" });
+      throw new EasynetError("OVERLOADED", { subject: "The node", queued: STRANGERS_BURST_COUNT_MAX });
+    }
+    metrics.count("easynet_join_requests_total", { outcome: "asked" });
+    return answerStranger({ did: connection.remote, address: connection.remoteAddress, request });
   }
 
   #hello(): Hello {
@@ -308,22 +303,20 @@ export class MeshService implements Mesh {
     return {
       versions: PROTOCOL_VERSIONS,
       network: this.network,
-      membership,
+      membership: typeof membership === "function" ? membership() : membership,
       name,
       epoch: this.epoch,
       addresses: this.addresses(),
       frameBytesMax: FRAME_BYTES_MAX,
       features: [],
+      startedAtMs: this.#startedAtMs,
     };
   }
 
   #decide(link: Link, hello: Hello): Decision {
     const { remote } = link;
-    // Another process with the same key: the old one is gone, whatever its connection says.
-    const existing = this.#links.get(remote);
-    if (existing?.hello && existing.hello.epoch !== hello.epoch) {
-      existing.close(new EasynetError("LINK_CLOSED", { peer: remote, reason: "the peer was restarted" }));
-    }
+    const refused = this.#twins.decide(link, hello, this.#links.get(remote));
+    if (refused) return refused;
     if (this.#links.size + this.#committed.size >= this.#config.linksCountMax && !this.#links.has(remote)) {
       const error = new EasynetError("OVERLOADED", { subject: "The node", queued: this.#links.size });
       return { keep: false, reason: "limit", error };
@@ -348,6 +341,7 @@ export class MeshService implements Mesh {
     // Only the decider's welcome gets here with a link in place: it has lost that one.
     this.#links.get(remote)?.close(new EasynetError("LINK_CLOSED", { peer: remote, reason: "the peer linked anew" }));
     this.#links.set(remote, link);
+    this.#twins.admitted(remote, link, hello);
     this.#countLinks();
     this.#plan({ kind: "linked", did: remote, addresses: hello.addresses, dialled: link.addressDialled });
     this.#listeners.emit("peer-joined", peer);
@@ -359,6 +353,8 @@ export class MeshService implements Mesh {
   #onClosed(link: Link, error: EasynetError): void {
     const { remote, peer } = link;
     this.#greeting.delete(link);
+    const twin = reportOfError(error, this.self);
+    if (twin) this.#listeners.emit("identity-duplicated", twin);
     this.#closing.add(link);
     void link.ended.then(() => this.#closing.delete(link));
     if (this.#committed.get(remote) === link) this.#committed.delete(remote);

@@ -40,10 +40,21 @@ export interface OutgoingFrame {
 /** Consumption ends when the returned promise settles; only then does the sender get its credit back. */
 export type FrameHandler = (frame: MeshFrame) => void | Promise<void>;
 
+/** A second process with this node's key, as a member saw it. */
+export interface TwinReport {
+  /** Where that member reached the other process. */
+  readonly address: string;
+  readonly otherStartedAtMs: number;
+  /** We started later: members that see the other one refuse us until it is gone. */
+  readonly steppedBack: boolean;
+}
+
 export interface MeshEvents {
   "peer-joined": [peer: Peer];
   /** The link ended and was not replaced within the same tick. */
   "peer-left": [peer: Peer, reason: string];
+  /** A member says that another process runs with our key; again with each time it notices. */
+  "identity-duplicated": [report: TwinReport];
 }
 
 /** Links to every member in reach: what messaging and state stand on. */

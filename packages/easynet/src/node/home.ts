@@ -75,6 +75,11 @@ export class Home {
     writeAtomically(join(this.path, "membership.json"), JSON.stringify(membership, undefined, 2));
   }
 
+  /** Every key stays: the machine can join again under the same name. */
+  removeMembership(): void {
+    rmSync(join(this.path, "membership.json"), { force: true });
+  }
+
   /** The secret of the local API, made at first use. */
   token(): string {
     if (!existsSync(this.tokenPath)) writeAtomically(this.tokenPath, randomBytes(24).toString("base64url"));

@@ -11,14 +11,22 @@ export {
 } from "./config.ts";
 export { Home, membershipFileSchema, readRunFile, type RunFile } from "./home.ts";
 export { startNode, type StartedNode } from "./lazy-start.ts";
+export { Invitations, type InvitationsOptions } from "./invitations.ts";
+export { askForApproval, joinNetwork } from "./lazy-join.ts";
+export { leaveNetwork } from "./leave-network.ts";
 export type {
   AgentHandle,
   BroadcastReport,
+  DuplicateReport,
   EasynetNode,
+  InviteOptions,
+  InviteReport,
+  Joining,
   MembershipFile,
   NodeEvent,
   NodeStatusReport,
   PeerReport,
+  PendingJoinReport,
 } from "./types.ts";
 export { EASYNET_VERSION } from "./version.ts";
 export { jsonReplacer, parseJson, reviveJson, stringifyJson } from "./json-value.ts";

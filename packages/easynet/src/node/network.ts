@@ -3,13 +3,16 @@ import { type Clock, EasynetError } from "../kernel/index.ts";
 import type { Home } from "./home.ts";
 import type { MembershipFile } from "./types.ts";
 
-/** 30 days: renewal over the network comes with trust (permissions, revocation); until then a member is asked anew. */
-const MEMBERSHIP_TIME_TO_LIVE_MS = 30 * 86_400_000;
+/** 30 days; members renew theirs over their links long before (membership-renewal.ts). */
+export const MEMBERSHIP_TIME_TO_LIVE_MS = 30 * 86_400_000;
 
 export interface NetworkAccess {
   readonly membership: MembershipFile;
   /** UCAN delegation of `membership`, DAG-CBOR bytes. */
   readonly delegation: Uint8Array;
+  readonly expiresAtMs: number;
+  /** The root key of this very network, if this machine holds it. */
+  readonly root: KeyPair | undefined;
 }
 
 /**
@@ -25,14 +28,15 @@ export async function openNetwork(
   const { clock, networkName } = options;
   const stored = home.membership();
   const root = home.rootKey();
-  if (stored && !root) {
+  // The root key of another network, which this machine created and left, stays in the folder and says nothing here.
+  if (stored && stored.network !== root?.did) {
     const delegation = Buffer.from(stored.delegation, "base64");
-    await verifyMembership(delegation, {
+    const { expiresAtMs } = await verifyMembership(delegation, {
       network: parseDid(stored.network),
       member: nodeKey.did,
       nowMs: clock.nowMs(),
     });
-    return { membership: stored, delegation };
+    return { membership: stored, delegation, expiresAtMs, root: undefined };
   }
   const key = root ?? home.createRootKey();
   const membership = await issueMembershipFile(key, {
@@ -42,7 +46,8 @@ export async function openNetwork(
     nowMs: clock.nowMs(),
   });
   home.saveMembership(membership);
-  return { membership, delegation: Buffer.from(membership.delegation, "base64") };
+  const expiresAtMs = clock.nowMs() + MEMBERSHIP_TIME_TO_LIVE_MS;
+  return { membership, delegation: Buffer.from(membership.delegation, "base64"), expiresAtMs, root: key };
 }
 
 export interface MembershipOptions {
@@ -70,6 +75,6 @@ export async function issueMembershipFile(root: KeyPair, options: MembershipOpti
 /** @throws {EasynetError} ROOT_KEY_MISSING on a machine that did not create the network */
 export function requireRootKey(home: Home, network: string): KeyPair {
   const root = home.rootKey();
-  if (!root) throw new EasynetError("ROOT_KEY_MISSING", { network });
+  if (root?.did !== network) throw new EasynetError("ROOT_KEY_MISSING", { network });
   return root;
 }

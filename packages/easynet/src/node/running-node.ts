@@ -2,23 +2,36 @@ import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import type { Did, KeyPair } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
 import type { Exchanges } from "../messaging/index.ts";
-import type { Gossip, Mdns, Mesh, Swim } from "../mesh/index.ts";
+import type { Gossip, Mdns, Mesh, Swim, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
-import type { Directory, DirectoryNode, FindQuery, Offer } from "../state/index.ts";
+import { type Directory, type DirectoryNode, type FindQuery, forgetAddresses, type Offer } from "../state/index.ts";
 import type { Store } from "../storage/index.ts";
 import type { MetricsRegistry } from "../telemetry/index.ts";
 import { createSignedCard } from "./agent-cards.ts";
 import { AgentMessenger } from "./agent-messenger.ts";
+import type { Entrance } from "./entrance.ts";
 import type { Home } from "./home.ts";
 import { issueMembershipFile, requireRootKey } from "./network.ts";
-import type { AgentHandle, EasynetNode, MembershipFile, NodeEvent, NodeStatusReport, PeerReport } from "./types.ts";
+import type {
+  AgentHandle,
+  DuplicateReport,
+  EasynetNode,
+  Joining,
+  MembershipFile,
+  NodeEvent,
+  NodeStatusReport,
+  PeerReport,
+} from "./types.ts";
 import { EASYNET_VERSION } from "./version.ts";
 
 /** How often this node tells the others how busy it is. */
 const LOAD_INTERVAL_MS = 500;
 /** Running tasks get this long to end when the node stops. */
 const STOP_GRACE_MS = 3_000;
+
+/** Members tell of a second process with our key each time it knocks; after this silence it is gone. */
+const DUPLICATE_NEWS_MS = 120_000;
 
 /** Every part of a node, built and not yet started (start-node.ts does both). */
 export interface NodeParts {
@@ -37,6 +50,7 @@ export interface NodeParts {
   readonly host: AgentHost;
   readonly router: Router;
   readonly mdns: Mdns | undefined;
+  readonly entrance: Entrance;
   /** What goes on beside the parts until the node stops: dialling first members, healing links. */
   readonly upkeep: Disposable;
   readonly resources: Resources;
@@ -55,6 +69,7 @@ export class RunningNode implements EasynetNode {
   readonly did: Did;
   readonly name: string;
   readonly home: string;
+  readonly joining: Joining;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -63,12 +78,14 @@ export class RunningNode implements EasynetNode {
   readonly #loadTimer: Timer;
   #publishing: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | undefined;
+  #duplicate: DuplicateReport | undefined;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
     this.did = parts.nodeKey.did;
     this.name = parts.name;
     this.home = parts.home.path;
+    this.joining = parts.entrance.joining;
     this.#startedAtMs = parts.clock.nowMs();
     this.#messenger = new AgentMessenger({
       directory: parts.directory,
@@ -78,7 +95,13 @@ export class RunningNode implements EasynetNode {
       host: parts.host,
     });
     this.#loadTimer = repeat(parts.clock, LOAD_INTERVAL_MS, () => parts.directory.setLoad(parts.host.load()));
-    parts.mesh.on("peer-joined", (peer) => this.#emit({ type: "peer-joined", did: peer.did, name: peer.name }));
+    parts.mesh.on("peer-joined", (peer) => {
+      // Whoever lets us in again sees no other process.
+      if (this.#duplicate?.steppedBack === true) this.#duplicate = undefined;
+      this.#emit({ type: "peer-joined", did: peer.did, name: peer.name });
+    });
+    parts.mesh.on("identity-duplicated", (report) => this.#onDuplicate(report));
+    parts.entrance.onAsked = ({ did, name, address }) => this.#emit({ type: "join-asked", did, name, address });
     parts.mesh.on("peer-left", (peer, reason) =>
       this.#emit({ type: "peer-left", did: peer.did, name: peer.name, reason }),
     );
@@ -135,6 +158,7 @@ export class RunningNode implements EasynetNode {
         tasksRunning: load.running,
       },
       counters: metrics.counters(),
+      ...this.#duplicateNow(),
       discovery: mdns?.status().interfaces ?? [],
     };
   }
@@ -216,6 +240,15 @@ export class RunningNode implements EasynetNode {
     });
   }
 
+  async leave(options: { readonly confirmed: boolean }): Promise<void> {
+    const { entrance, network, home, store, logger } = this.#parts;
+    if (entrance.holdsRoot && !options.confirmed)
+      throw new EasynetError("LEAVE_UNCONFIRMED", { network: network.name });
+    home.removeMembership();
+    await forgetAddresses(store);
+    logger.info("network left", { network: network.did });
+  }
+
   onEvent(listener: (event: NodeEvent) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
@@ -236,8 +269,9 @@ export class RunningNode implements EasynetNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
+    const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger, entrance } = this.#parts;
     this.#loadTimer.cancel();
+    entrance[Symbol.dispose]();
     await directory.leave();
     await host.close(STOP_GRACE_MS);
     exchanges.close();
@@ -251,6 +285,22 @@ export class RunningNode implements EasynetNode {
     await store.close();
     lock[Symbol.dispose]();
     logger.info("node stopped", { did: this.did });
+  }
+
+  #onDuplicate(report: TwinReport): void {
+    const before = this.#duplicate;
+    this.#duplicate = { ...report, lastSeenAtMs: this.#parts.clock.nowMs() };
+    const reason = `it is at ${report.address}; ${report.steppedBack ? "this one" : "that one"} started later and waits`;
+    this.#parts.logger.warn("another process runs with this node's key", { ...report });
+    if (before?.address === report.address && before.steppedBack === report.steppedBack) return;
+    this.#emit({ type: "duplicate-identity", did: this.did, name: this.name, reason });
+  }
+
+  /** What members said of another process with this key, while it is news. */
+  #duplicateNow(): { readonly duplicate?: DuplicateReport } {
+    const known = this.#duplicate;
+    const isNews = known && this.#parts.clock.nowMs() - known.lastSeenAtMs < DUPLICATE_NEWS_MS;
+    return isNews ? { duplicate: known } : {};
   }
 
   #sign(agent: Agent, key: KeyPair): SignedCard {

@@ -18,6 +18,7 @@ import { decodeValue, encodeValue } from "../wire/index.ts";
 import { createKnowing } from "./create-knowing.ts";
 import { choosePort } from "./choose-port.ts";
 import type { LoadedConfig } from "./config.ts";
+import { Entrance } from "./entrance.ts";
 import { Home } from "./home.ts";
 import { openNetwork } from "./network.ts";
 import { keepReachable } from "./reaching.ts";
@@ -45,9 +46,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const home = new Home(config.home);
   await using cleanup = new AsyncDisposableStack();
   const lock = cleanup.use(home.lock());
-  const clock = systemClock;
-  const logger = createLogger({ level: config.logLevel, destination: home.logPath });
-  const metrics = createMetrics();
+  const shared = createPorts(loaded, home);
+  const { clock, logger, metrics } = shared;
   const nodeKey = home.nodeKey();
   const name = config.name ?? nodeNameFor(nodeKey.did);
   const [store, access, resources] = await Promise.all([
@@ -58,14 +58,15 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   cleanup.defer(() => store.close());
   const epoch = await nextEpoch(store);
   const network = { did: parseDid(access.membership.network), name: access.membership.networkName };
-  const shared = { clock, random: systemRandom, logger, metrics };
+  const entrance = cleanup.use(new Entrance({ ...shared, home, access, network, store }));
   const mesh = await openMesh(loaded, {
     ...shared,
     nodeKey,
     name,
     network: network.did,
-    membership: access.delegation,
+    entrance,
   });
+  entrance.open(mesh);
   const exchanges = createExchanges({ ...shared, mesh });
   const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
   const { directory } = knowing;
@@ -88,7 +89,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const publish = (): Promise<void> => node.publish();
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, bootstrap, publish });
   cleanup.use(upkeep);
-  const basics = { ...shared, name, home, lock, nodeKey, network, store, resources };
+  const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
   const node = new RunningNode({ ...basics, mesh, exchanges, ...knowing, host, router, mdns, upkeep });
   serveExchanges({ exchanges, host, metrics, execute: (request) => node.execute(request) });
   await directory.start();
@@ -105,16 +106,21 @@ interface SharedPorts {
   readonly metrics: MetricsRegistry;
 }
 
+function createPorts({ value }: LoadedConfig, home: Home): SharedPorts {
+  const logger = createLogger({ level: value.logLevel, destination: home.logPath });
+  return { clock: systemClock, random: systemRandom, logger, metrics: createMetrics() };
+}
+
 interface MeshParts extends SharedPorts {
   readonly nodeKey: KeyPair;
   readonly name: string;
   readonly network: Did;
-  readonly membership: Uint8Array;
+  readonly entrance: Entrance;
 }
 
 /** Direct links, and those that other members carry. */
 async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<Mesh> {
-  const { nodeKey, network, clock } = parts;
+  const { nodeKey, network, clock, entrance } = parts;
   const { listenHost, relay: carries } = loaded.value;
   const port = await choosePort(loaded, "listenPort", listenHost);
   const listenAddresses = [`${listenHost}:${port}`];
@@ -124,6 +130,8 @@ async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<Mesh> {
     ...parts,
     fabric: relay.fabric,
     detours: (did) => relay.circuitsTo(did),
+    membership: () => entrance.membership,
+    answerStranger: (stranger) => entrance.answer(stranger),
     verifyMember: (bytes, member) => verifyMembership(bytes, { network, member, nowMs: clock.nowMs() }),
   });
   relay.use(mesh);

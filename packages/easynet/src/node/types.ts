@@ -22,8 +22,20 @@ export interface NodeStatusReport {
     readonly tasksRunning: number;
   };
   readonly counters: Readonly<Record<string, number>>;
+  /** What is known of another process with this node's key; absent when there is none. */
+  readonly duplicate?: DuplicateReport | undefined;
   /** Interfaces on which nearby machines are looked for, and those skipped with the reason. */
   readonly discovery: readonly { readonly interface: string; readonly address: string; readonly state: string }[];
+}
+
+/** A second process with this node's key: a copied folder. */
+export interface DuplicateReport {
+  /** Where the other one was met. */
+  readonly address: string;
+  readonly otherStartedAtMs: number;
+  readonly lastSeenAtMs: number;
+  /** This node started later: it closed its links and waits until the other one is gone. */
+  readonly steppedBack: boolean;
 }
 
 export interface PeerReport {
@@ -52,6 +64,10 @@ export type NodeEvent =
       readonly status: string;
       readonly agents: number;
     }
+  /** A machine without a code asks to be let in. */
+  | { readonly type: "join-asked"; readonly did: string; readonly name: string; readonly address: string }
+  /** Another process runs with this node's key. */
+  | { readonly type: "duplicate-identity"; readonly did: string; readonly name: string; readonly reason: string }
   | { readonly type: "task-started"; readonly taskId: string; readonly capability: string; readonly from: string }
   | {
       readonly type: "task-ended";
@@ -83,6 +99,49 @@ export interface BroadcastReport {
   readonly failed: readonly { readonly agent: string; readonly code: string }[];
 }
 
+export interface InviteOptions {
+  /** Machines that may join with it, 1 to 100. @default 1 */
+  readonly uses?: number;
+  /** How long it holds, ms; 10 s to 7 days. @default 15 minutes */
+  readonly expiresMs?: number;
+}
+
+/** An invitation as its issuer knows it. */
+export interface InviteReport {
+  readonly id: string;
+  /** What `easynet join` takes; told once, when the invitation is made, and not kept. */
+  readonly code?: string;
+  readonly usesMax: number;
+  /** Dids of those who joined with it. */
+  readonly joined: readonly string[];
+  readonly expiresAtMs: number;
+  readonly revoked: boolean;
+}
+
+/** A machine that asks to be let in without a code. Name and address are its own words. */
+export interface PendingJoinReport {
+  readonly did: string;
+  readonly name: string;
+  readonly address: string;
+  readonly askedAtMs: number;
+  /** A person said yes; the machine has not come back for its membership yet. */
+  readonly approved: boolean;
+}
+
+/** Letting machines in. Only a node that holds the network's root key can; others throw ROOT_KEY_MISSING. */
+export interface Joining {
+  /** Makes a code for `easynet join`. @throws {EasynetError} ROOT_KEY_MISSING, INVALID_ARGUMENT, OVERLOADED */
+  invite(options?: InviteOptions): Promise<InviteReport>;
+  /** Invitations that hold, without their codes. */
+  invites(): readonly InviteReport[];
+  /** Calls an invitation back. @throws {EasynetError} INVALID_ARGUMENT when there is none of this id */
+  revoke(id: string): Promise<InviteReport>;
+  /** Machines that ask to be let in, at most 16. @throws {EasynetError} ROOT_KEY_MISSING */
+  pending(): readonly PendingJoinReport[];
+  /** Lets one of them in, by did or by name. @throws {EasynetError} JOIN_NOT_PENDING, INVALID_ARGUMENT */
+  approve(who: string): PendingJoinReport;
+}
+
 /** A running node as gateway and SDK see it. */
 export interface EasynetNode {
   readonly did: Did;
@@ -101,6 +160,12 @@ export interface EasynetNode {
   connect(address: string): Promise<PeerReport>;
   /** A membership of this network for another key; only a node that holds the network's root key can. */
   delegateMembership(member: string): Promise<MembershipFile>;
+  readonly joining: Joining;
+  /**
+   * Gives the membership up; the node's key stays. The caller stops the node afterwards.
+   * @throws {EasynetError} LEAVE_UNCONFIRMED on a node with the root key, unless `confirmed`
+   */
+  leave(options: { readonly confirmed: boolean }): Promise<void>;
   onEvent(listener: (event: NodeEvent) => void): Disposable;
   /** Finishes or hands back running work, tells the network, closes everything. */
   stop(): Promise<void>;

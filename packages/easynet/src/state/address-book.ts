@@ -41,6 +41,12 @@ export class AddressBook {
   }
 }
 
+/** Forgets every member: this machine leaves their network. */
+export async function forgetAddresses(store: Store): Promise<void> {
+  const rows = store.list(SPACE, { limit: ADDRESSES_COUNT_MAX });
+  await store.commit(rows.map(({ key }) => ({ kind: "delete", space: SPACE, key })));
+}
+
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }

@@ -1,3 +1,4 @@
+export { forgetAddresses } from "./address-book.ts";
 export type { DirectoryChecks } from "./admission.ts";
 export type { DirectoryTimes } from "./core-types.ts";
 export { createDirectory, type DirectoryOptions } from "./directory.ts";

@@ -291,7 +291,7 @@ export class FakeMesh implements Mesh {
   on(name: keyof MeshEvents, listener: (peer: Peer, reason: string) => void): Disposable {
     const joinedListener = (peer: Peer): void => listener(peer, "");
     if (name === "peer-joined") this.#joined.add(joinedListener);
-    else this.#left.add(listener);
+    else if (name === "peer-left") this.#left.add(listener);
     return {
       [Symbol.dispose]: () => {
         this.#joined.delete(joinedListener);

@@ -10,17 +10,19 @@ import {
   toEasynetError,
 } from "../kernel/index.ts";
 import { type AgentCard, type AgentEvent, type Capability, capabilityWith, type NodeRecord } from "../model/index.ts";
-import type {
-  AgentHandle,
-  BroadcastReport,
-  EasynetNode,
-  MembershipFile,
-  NodeEvent,
-  NodeStatusReport,
-  PeerReport,
+import {
+  type AgentHandle,
+  type BroadcastReport,
+  type EasynetNode,
+  Invitations,
+  type MembershipFile,
+  type NodeEvent,
+  type NodeStatusReport,
+  type PeerReport,
 } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import type { DirectoryNode, Offer } from "../state/index.ts";
+import { MemoryStore } from "../storage/index.ts";
 
 /** A function of a fake node; `signal` aborts with the call. A generator's items become item events. */
 export type FakeFunction = (args: readonly unknown[], call: FakeCall) => unknown;
@@ -53,6 +55,8 @@ interface Entry {
 export class FakeNode implements EasynetNode {
   readonly name: string;
   readonly home: string;
+  /** Real invitations, kept in memory. */
+  readonly joining: Invitations;
   readonly #keyPair = generateKeyPair();
   readonly #options: FakeNodeOptions;
   readonly #clock: Clock;
@@ -71,6 +75,16 @@ export class FakeNode implements EasynetNode {
     this.#clock = options.clock ?? systemClock;
     this.#network = options.root ?? generateKeyPair();
     this.#startedAtMs = this.#clock.nowMs();
+    this.joining = new Invitations({
+      self: this.did,
+      network: { did: this.#network.did, name: "home" },
+      root: options.root,
+      store: new MemoryStore(),
+      clock: this.#clock,
+      logger: silentLogger,
+      addresses: () => [],
+      memberAddresses: () => [],
+    });
   }
 
   get did(): KeyPair["did"] {
@@ -195,6 +209,11 @@ export class FakeNode implements EasynetNode {
     if (!root) throw new EasynetError("ROOT_KEY_MISSING", { network: "home" });
     const delegation = Buffer.from(root.sign(Buffer.from(member))).toString("base64");
     return { network: root.did, networkName: "home", member, delegation, addresses: [] };
+  }
+
+  async leave(options: { readonly confirmed: boolean }): Promise<void> {
+    await Promise.resolve();
+    if (this.#options.root && !options.confirmed) throw new EasynetError("LEAVE_UNCONFIRMED", { network: "home" });
   }
 
   onEvent(listener: (event: NodeEvent) => void): Disposable {

@@ -21,6 +21,17 @@ export const FRAME_TYPES = {
   "exchange-event": 34,
   "exchange-credit": 35,
   "exchange-cancel": 36,
+  /** Joining: the only frame that a stranger may send, and its answer. */
+  "join-request": 64,
+  "join-answer": 65,
+  /** A member passes a stranger's request on to the issuer, which answers. */
+  "join-forward": 66,
+  "join-forwarded": 67,
+  /** A member asks for a membership that holds longer. */
+  "membership-renew": 68,
+  "membership-renewed": 69,
+  /** To a node of which a second process with the same key lives. */
+  "identity-duplicated": 70,
   /** Failure detection: probes and news of members. */
   swim: 80,
   /** Epidemic broadcast: payloads, and what keeps them complete. */

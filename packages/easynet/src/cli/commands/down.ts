@@ -11,8 +11,13 @@ const POLL_MS = 50;
 /** Asks the node to stop and returns once it is gone. */
 export async function down(context: CliContext): Promise<void> {
   const client = LocalClient.open(context.home);
-  const { name, pid } = client.run;
   await client.post("/api/stop");
+  await untilGone(context, client);
+}
+
+/** Watches a node that was told to stop, and tells how that went. */
+export async function untilGone(context: CliContext, client: LocalClient): Promise<void> {
+  const { name, pid } = client.run;
   const startMs = performance.now();
   while (isRunning(context.home, pid)) {
     if (performance.now() - startMs > STOP_TIMEOUT_MS) {

@@ -29,6 +29,12 @@ export async function status(context: CliContext): Promise<void> {
     [context.text("status.multicast"), multicast(context, report)],
     [context.text("status.next"), counts.agents > 0 ? "easynet agents" : "easynet watch"],
   ];
+  const { duplicate } = report;
+  if (duplicate) {
+    const who = context.text(duplicate.steppedBack ? "status.thisWaits" : "status.otherWaits");
+    const value = context.text("status.duplicateValue", { address: duplicate.address, who });
+    rows.unshift([context.text("status.duplicate"), value]);
+  }
   context.print(columns(rows));
 }
 

@@ -5,7 +5,7 @@ import type { ServedNode } from "../../gateway/index.ts";
 import type { NodeStatusReport } from "../../node/index.ts";
 import type { CliContext } from "../cli-context.ts";
 import { columns, printable } from "../columns.ts";
-import { formatMs } from "../format.ts";
+import { formatMs, shortDid } from "../format.ts";
 import { startDetached } from "./detach.ts";
 import { headline, multicast } from "./status.ts";
 
@@ -29,6 +29,8 @@ export interface UpReport {
   readonly tokenFile: string;
   readonly functions: readonly string[];
   readonly peers: readonly string[];
+  /** Only of `join`: the first member that this machine linked to, if one answered in time. */
+  readonly joined?: { readonly network: string; readonly member?: string; readonly rttMs?: number };
   /** From the start of this process to ready. */
   readonly readyMs: number;
 }
@@ -36,19 +38,32 @@ export interface UpReport {
 /** Starts a node and stays until it is told to stop: by Ctrl-C, SIGTERM, or `easynet down`. */
 export async function up(context: CliContext, options: UpOptions, args: readonly string[]): Promise<void> {
   if (options.detach === true) {
-    const report = await startDetached(context, args);
-    if (context.json) context.printJson(report);
-    else {
-      print(context, report);
-      context.say(context.text("up.background", { pid: report.status.pid }));
-    }
+    await upDetached(context, args);
     return;
   }
   // From here on a signal means to leave in order, also while the node is still starting.
-  await context.interruptible((signal) => serve(context, options, signal));
+  await context.interruptible((signal) => serve(context, options, { signal }));
 }
 
-async function serve(context: CliContext, options: UpOptions, signal: AbortSignal): Promise<void> {
+/** The same command as a process of its own. */
+export async function upDetached(context: CliContext, args: readonly string[]): Promise<void> {
+  const report = await startDetached(context, args);
+  if (context.json) context.printJson(report);
+  else {
+    print(context, report);
+    context.say(context.text("up.background", { pid: report.status.pid }));
+  }
+}
+
+export interface ServeOptions {
+  readonly signal: AbortSignal;
+  /** What `join` tells beside; waited for before the report is printed. */
+  readonly joined?: (served: ServedNode) => Promise<NonNullable<UpReport["joined"]>>;
+}
+
+/** Runs a node and tells about it until it stops. */
+export async function serve(context: CliContext, options: UpOptions, serving: ServeOptions): Promise<void> {
+  const { signal } = serving;
   // The mesh and all that hangs on it is loaded only here.
   const [{ serveNode }, { loadConfig }, { builtInFunctions }] = await Promise.all([
     import("../../gateway/index.ts"),
@@ -60,7 +75,8 @@ async function serve(context: CliContext, options: UpOptions, signal: AbortSigna
   const served = await serveNode(config);
   try {
     await served.node.addAgent(builtInFunctions(served.node.name));
-    const report = reportOf(served, networkIsNew);
+    const joined = await serving.joined?.(served);
+    const report = { ...reportOf(served, networkIsNew), ...(joined && { joined }) };
     if (context.json) context.printJson(report);
     else print(context, report);
     await untilStopped(context, served, signal);
@@ -69,7 +85,7 @@ async function serve(context: CliContext, options: UpOptions, signal: AbortSigna
   }
 }
 
-function flagsOf(context: CliContext, options: UpOptions): Readonly<Record<string, unknown>> {
+export function flagsOf(context: CliContext, options: UpOptions): Readonly<Record<string, unknown>> {
   return {
     home: context.homeFlag,
     name: options.name,
@@ -115,8 +131,19 @@ function print(context: CliContext, report: UpReport): void {
     ],
     [context.text("up.try"), cyan(next)],
   ];
-  context.print(`${headline(context, status, note)}\n\n${columns(rows)}\n`);
+  const joined = report.joined && `${joinedLine(context, report.joined)}\n`;
+  context.print(`${joined ?? ""}${headline(context, status, note)}\n\n${columns(rows)}\n`);
   context.say(dim(context.text("up.ready", { time: formatMs(report.readyMs) })));
+}
+
+/** `joined "home" · amber-fox is 0.4 ms away`: only what was seen. */
+function joinedLine(context: CliContext, joined: NonNullable<UpReport["joined"]>): string {
+  const { network, member, rttMs } = joined;
+  const parts = [context.text("join.joined", { network: printable(network) })];
+  if (member === undefined) parts.push(context.text("join.nobodyYet"));
+  else if (rttMs === undefined) parts.push(context.text("join.linked", { name: printable(member) }));
+  else parts.push(context.text("join.away", { name: printable(member), time: formatMs(rttMs) }));
+  return parts.join(" · ");
 }
 
 /** `~/.easynet/token`: the user's home folder by its short name. */
@@ -133,6 +160,11 @@ async function untilStopped(context: CliContext, served: ServedNode, signal: Abo
   say(context.colors.dim(context.text("up.stopHint")));
   using _events = served.node.onEvent((event) => {
     if (event.type === "peer-joined") say(context.text("up.joined", { name: printable(event.name) }));
+    if (event.type === "join-asked") {
+      const values = { name: printable(event.name), id: shortDid(event.did), did: event.did };
+      say(context.text("up.joinAsked", values));
+    }
+    if (event.type === "duplicate-identity") say(context.text("up.duplicate", { reason: printable(event.reason) }));
     if (event.type === "peer-left") say(context.text("up.left", { name: printable(event.name) }));
   });
   const leave = (): void => {

@@ -33,6 +33,12 @@ function describe(context: CliContext, event: NodeEvent): string {
   if (event.type === "task-started") {
     return context.text("watch.taskStarted", { capability: printable(event.capability), from: shortDid(event.from) });
   }
+  if (event.type === "join-asked") {
+    return context.text("watch.joinAsked", { name: printable(event.name), id: shortDid(event.did) });
+  }
+  if (event.type === "duplicate-identity") {
+    return context.text("watch.duplicate", { reason: printable(event.reason) });
+  }
   const values = { name: printable(event.name), status: "", agents: 0 };
   if (event.type !== "node-changed") {
     return context.text(event.type === "peer-joined" ? "watch.peerJoined" : "watch.peerLeft", values);

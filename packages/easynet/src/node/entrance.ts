@@ -1,0 +1,93 @@
+import { type Did, parseDid } from "../identity/index.ts";
+import { type Clock, EasynetError, type Logger } from "../kernel/index.ts";
+import type { Mesh, Stranger } from "../mesh/index.ts";
+import type { Store } from "../storage/index.ts";
+import type { Home } from "./home.ts";
+import { Invitations } from "./invitations.ts";
+import { JoinForwarding } from "./join-forwarding.ts";
+import { MembershipRenewal } from "./membership-renewal.ts";
+import type { NetworkAccess } from "./network.ts";
+import type { PendingJoinReport } from "./types.ts";
+
+export interface EntranceOptions {
+  readonly home: Home;
+  readonly access: NetworkAccess;
+  readonly network: { readonly did: Did; readonly name: string };
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How machines get into the network of this node, and how it stays in itself. */
+export class Entrance implements Disposable {
+  readonly joining: Invitations;
+  /** A machine without a code asks to be let in, for the first time. */
+  onAsked: ((pending: PendingJoinReport) => void) | undefined;
+  readonly #options: EntranceOptions;
+  #mesh: Mesh | undefined;
+  #forwarding: JoinForwarding | undefined;
+  #renewal: MembershipRenewal | undefined;
+  #delegation: Uint8Array;
+
+  constructor(options: EntranceOptions) {
+    const { access } = options;
+    this.#options = options;
+    this.#delegation = access.delegation;
+    this.joining = new Invitations({
+      ...options,
+      self: parseDid(access.membership.member),
+      root: access.root,
+      addresses: () => this.#mesh?.addresses() ?? [],
+      memberAddresses: () => this.#dialledAddresses(),
+      onAsked: (pending) => this.onAsked?.(pending),
+    });
+  }
+
+  /** What makes this node a member now, for the mesh. */
+  get membership(): Uint8Array {
+    return this.#delegation;
+  }
+
+  /** True on the machine that created the network. */
+  get holdsRoot(): boolean {
+    return this.#options.access.root !== undefined;
+  }
+
+  /** Opens over a mesh that is not started yet. */
+  open(mesh: Mesh): void {
+    const { access, clock } = this.#options;
+    this.#mesh = mesh;
+    this.#forwarding = new JoinForwarding({ mesh, clock, answer: (stranger) => this.joining.answer(stranger) });
+    this.#renewal = new MembershipRenewal({
+      ...this.#options,
+      mesh,
+      root: access.root,
+      expiresAtMs: access.expiresAtMs,
+      onRenewed: (delegation) => this.#keep(delegation),
+    });
+  }
+
+  /** The answer to a stranger: ours, or that of the issuer it names. */
+  async answer(stranger: Stranger): Promise<Uint8Array> {
+    if (!this.#forwarding) throw new EasynetError("NODE_STOPPING", {});
+    return this.#forwarding.answer(stranger);
+  }
+
+  [Symbol.dispose](): void {
+    this.#renewal?.[Symbol.dispose]();
+  }
+
+  #keep(delegation: Uint8Array): void {
+    const { home, access } = this.#options;
+    this.#delegation = delegation;
+    // After `leave` there is none to keep.
+    if (!home.membership()) return;
+    home.saveMembership({ ...access.membership, delegation: Buffer.from(delegation).toString("base64") });
+  }
+
+  /** Where others dialled in from is no place to dial. */
+  #dialledAddresses(): readonly string[] {
+    const peers = this.#mesh?.peers() ?? [];
+    return peers.flatMap((peer) => (peer.direction === "outbound" ? [peer.address] : []));
+  }
+}

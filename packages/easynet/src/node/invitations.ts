@@ -1,0 +1,172 @@
+import { type Did, encodeInviteCode, issueInvite, type KeyPair, verifyInviteProof } from "../identity/index.ts";
+import { type Clock, EasynetError, type Logger, toEasynetError } from "../kernel/index.ts";
+import type { Stranger } from "../mesh/index.ts";
+import type { Store } from "../storage/index.ts";
+import { InviteBook } from "./invite-book.ts";
+import type { InviteRecord } from "./invite-record-core.ts";
+import { decodeJoinRequest, encodeJoinAnswer, type JoinAnswer, type JoinRequest } from "./join-messages.ts";
+import { issueMembershipFile } from "./network.ts";
+import { PendingJoins } from "./pending-joins-core.ts";
+import type { InviteOptions, InviteReport, Joining, PendingJoinReport } from "./types.ts";
+
+const INVITE_LIFETIME_MS_DEFAULT = 15 * 60_000;
+/** A week: long enough to carry a code somewhere, short enough that a lost one dies by itself. */
+const INVITE_LIFETIME_MS_MAX = 7 * 86_400_000;
+const INVITE_LIFETIME_MS_MIN = 10_000;
+const INVITE_USES_MAX = 100;
+/** Addresses of the issuer and of other members in one code: each makes it longer. */
+const ISSUER_ADDRESSES_COUNT_MAX = 3;
+const MEMBER_ADDRESSES_COUNT_MAX = 2;
+/** How often a machine that waits for a person asks again, ms. */
+const RETRY_AFTER_MS = 2000;
+
+export interface InvitationsOptions {
+  readonly self: Did;
+  readonly network: { readonly did: Did; readonly name: string };
+  /** The root key of the network; without it this node lets nobody in. */
+  readonly root: KeyPair | undefined;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Where this node is reached. */
+  readonly addresses: () => readonly string[];
+  /** Where other members are reached. */
+  readonly memberAddresses: () => readonly string[];
+  /** A machine without a code asks to be let in, for the first time. */
+  readonly onAsked?: (pending: PendingJoinReport) => void;
+}
+
+/** Lets machines into the network: by a code that was given out, or because a person approved them. */
+export class Invitations implements Joining {
+  readonly #options: InvitationsOptions;
+  readonly #book: InviteBook;
+  readonly #pending = new PendingJoins();
+
+  constructor(options: InvitationsOptions) {
+    this.#options = options;
+    this.#book = new InviteBook(options.store);
+  }
+
+  async invite(wanted: InviteOptions = {}): Promise<InviteReport> {
+    const { clock, self, network, addresses, memberAddresses } = this.#options;
+    const { uses = 1, expiresMs = INVITE_LIFETIME_MS_DEFAULT } = wanted;
+    checkRange("The number of uses", uses, { min: 1, max: INVITE_USES_MAX, unit: "" });
+    const range = { min: INVITE_LIFETIME_MS_MIN, max: INVITE_LIFETIME_MS_MAX, unit: " ms" };
+    checkRange("The lifetime of an invitation", expiresMs, range);
+    const root = this.#root();
+    const nowMs = clock.nowMs();
+    const issued = await issueInvite(root, {
+      networkName: network.name,
+      issuer: self,
+      nowMs,
+      timeToLiveMs: expiresMs,
+      issuerAddresses: addresses().slice(0, ISSUER_ADDRESSES_COUNT_MAX),
+      memberAddresses: memberAddresses().slice(0, MEMBER_ADDRESSES_COUNT_MAX),
+    });
+    const record = { usesMax: uses, expiresAtMs: issued.expiresSeconds * 1000, revoked: false, joiners: [] };
+    // BEFORE the code is known to anybody: who shows it must find it.
+    await this.#book.add(issued.key, record, nowMs);
+    return { ...reportOf(issued.key, record), code: encodeInviteCode(issued) };
+  }
+
+  invites(): readonly InviteReport[] {
+    return this.#book.list(this.#options.clock.nowMs()).map(([key, record]) => reportOf(key, record));
+  }
+
+  async revoke(id: string): Promise<InviteReport> {
+    const found = this.#book.list(this.#options.clock.nowMs()).find(([key]) => inviteId(key) === id);
+    if (!found) {
+      const reason = "no such invitation holds; see easynet invite --list";
+      throw new EasynetError("INVALID_ARGUMENT", { subject: `The invitation ${id}`, reason });
+    }
+    const [key, record] = found;
+    await this.#book.revoke(key);
+    return reportOf(key, { ...record, revoked: true });
+  }
+
+  pending(): readonly PendingJoinReport[] {
+    this.#root();
+    return this.#pending.list(this.#options.clock.nowMs());
+  }
+
+  approve(who: string): PendingJoinReport {
+    this.#root();
+    const approved = this.#pending.approve(who, this.#options.clock.nowMs());
+    this.#options.logger.info("machine approved", { did: approved.did, name: approved.name });
+    return approved;
+  }
+
+  /** The answer to a stranger, as bytes; whatever goes wrong is an answer too. */
+  async answer(stranger: Stranger): Promise<Uint8Array> {
+    const { did, address, request } = stranger;
+    try {
+      return encodeJoinAnswer(await this.#decide(decodeJoinRequest(request), did, address));
+    } catch (thrown) {
+      const error = toEasynetError(thrown);
+      this.#options.logger.warn("request to join refused", { did, address, code: error.code });
+      // What went wrong inside us is not told to strangers.
+      const inside = error.code === "INTERNAL" || error.code.startsWith("STORAGE_");
+      return encodeJoinAnswer({ kind: "refused", error: inside ? this.#refusal("it failed to answer") : error });
+    }
+  }
+
+  async #decide(request: JoinRequest, joiner: Did, address: string): Promise<JoinAnswer> {
+    const { network, root, clock } = this.#options;
+    if (!root) throw this.#refusal("it does not hold the root key of its network");
+    if (request.network !== undefined && request.network !== network.did) {
+      throw new EasynetError("NETWORK_MISMATCH", { peer: this.#options.self, network: request.network });
+    }
+    const nowMs = clock.nowMs();
+    if (request.proof) {
+      await verifyInviteProof(request.proof, { network: network.did, joiner, nowMs });
+      await this.#book.redeem(request.proof.inviteKey, joiner, nowMs);
+      return this.#grant(root, joiner);
+    }
+    const asking = { did: joiner, name: request.name, address };
+    const state = this.#pending.ask(asking, nowMs);
+    if (state === "approved") return this.#grant(root, joiner);
+    if (state === "new") this.#options.onAsked?.({ ...asking, askedAtMs: nowMs, approved: false });
+    return { kind: "pending", retryAfterMs: RETRY_AFTER_MS };
+  }
+
+  async #grant(root: KeyPair, member: Did): Promise<JoinAnswer> {
+    const { network, clock, addresses, memberAddresses, logger } = this.#options;
+    const file = await issueMembershipFile(root, {
+      member,
+      networkName: network.name,
+      addresses: [...addresses(), ...memberAddresses()],
+      nowMs: clock.nowMs(),
+    });
+    logger.info("machine let in", { did: member });
+    const delegation = Uint8Array.from(Buffer.from(file.delegation, "base64"));
+    return { kind: "granted", network: network.did, networkName: network.name, delegation, addresses: file.addresses };
+  }
+
+  #root(): KeyPair {
+    const { root, network } = this.#options;
+    if (!root) throw new EasynetError("ROOT_KEY_MISSING", { network: network.did });
+    return root;
+  }
+
+  #refusal(reason: string): EasynetError {
+    return new EasynetError("JOIN_REFUSED", { peer: this.#options.self, reason });
+  }
+}
+
+function reportOf(key: Did, { usesMax, expiresAtMs, revoked, joiners }: InviteRecord): InviteReport {
+  return { id: inviteId(key), usesMax, joined: joiners, expiresAtMs, revoked };
+}
+
+/** Short enough to type; the last characters of the invitation's key. */
+function inviteId(key: Did): string {
+  return key.slice(-8);
+}
+
+function checkRange(
+  subject: string,
+  value: number,
+  { min, max, unit }: { readonly min: number; readonly max: number; readonly unit: string },
+): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw new EasynetError("INVALID_ARGUMENT", { subject, reason: `${value}${unit} is not ${min} to ${max}${unit}` });
+}
