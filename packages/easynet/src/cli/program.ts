@@ -68,6 +68,10 @@ const COMMANDS: readonly Declare[] = [
       .argument("[files...]", context.text("demo.files"))
       .action(async (files) => (await import("./commands/demo.ts")).demo(context, files)),
   (program, context) =>
+    command(program, context, { name: "doctor", examples: ["easynet doctor", "easynet doctor --json"] }).action(
+      async () => (await import("./commands/doctor.ts")).doctor(context),
+    ),
+  (program, context) =>
     command(program, context, { name: "config", examples: ["easynet config --explain"] })
       .option("--explain", context.text("config.explain"))
       .action(async (options) => (await import("./commands/config.ts")).config(context, options)),
@@ -100,7 +104,18 @@ export function createProgram(context: CliContext, args: readonly string[]): Com
 }
 
 interface CommandText {
-  readonly name: "up" | "down" | "status" | "peers" | "agents" | "call" | "watch" | "demo" | "config" | "version";
+  readonly name:
+    | "up"
+    | "down"
+    | "status"
+    | "peers"
+    | "agents"
+    | "call"
+    | "watch"
+    | "demo"
+    | "config"
+    | "doctor"
+    | "version";
   readonly examples: readonly string[];
 }
 

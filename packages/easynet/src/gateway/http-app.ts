@@ -16,6 +16,7 @@ import type { GatewayOptions } from "./gateway-options.ts";
 import { Guard } from "./guard.ts";
 import { BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
+import { doctorRoute } from "./doctor-route.ts";
 import { operationRoutes, routeUnknown, stateRoutes } from "./state-routes.ts";
 
 export interface HttpApp {
@@ -71,6 +72,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
   await app.register(async (scope) => {
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     await typed.register(stateRoutes(context));
+    await typed.register(doctorRoute(context));
     await typed.register(callRoute(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());

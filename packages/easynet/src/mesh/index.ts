@@ -6,4 +6,6 @@ export { createRelay, type Relay } from "./relay.ts";
 export { createMesh, type MeshOptions } from "./service.ts";
 export type { FrameHandler, Mesh, MeshEvents, MeshFrame, OutgoingFrame, Peer } from "./types.ts";
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";
+export { type MulticastFinding, type MulticastProbe, probeMulticast } from "./mdns-probe.ts";
+export type { SkippedInterface } from "./mdns-interfaces.ts";
 export { type MdnsHint, networkTag } from "./mdns-records.ts";

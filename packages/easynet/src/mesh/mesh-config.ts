@@ -11,6 +11,8 @@ export interface MeshConfig {
   readonly pingsMissedMax: number;
   /** How long a link that is probably dead may take to answer, ms: a new hello came from its other end. */
   readonly suspectTimeoutMs: number;
+  /** How long to wait for the link that a peer says it has when it refused another; longer than `suspectTimeoutMs`. */
+  readonly duplicateWaitMs: number;
   /** For one address, ms. */
   readonly dialTimeoutMs: number;
   /** What was written may take this long to leave when a link closes, ms. */
@@ -40,6 +42,7 @@ export const MESH_CONFIG: MeshConfig = {
   pingIntervalMs: 2000,
   pingsMissedMax: 3,
   suspectTimeoutMs: 1000,
+  duplicateWaitMs: 1500,
   dialTimeoutMs: 5000,
   closeTimeoutMs: 1000,
   redialBaseMs: 200,

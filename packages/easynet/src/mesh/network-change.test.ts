@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { verifies } from "../../../../test/requirements.ts";
 import { MeshWorld } from "../testing/mesh-world.ts";
 
-verifies("mesh:p2p:join");
+verifies("mesh:topology:adapt");
 
 let world = new MeshWorld();
 

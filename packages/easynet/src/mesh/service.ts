@@ -249,7 +249,7 @@ export class MeshService implements Mesh {
     }
   }
 
-  /** The link to `did`, once there is one; undefined when none came within the time of a handshake. */
+  /** The link to `did`, once there is one; undefined when none came: the peer meant one that it has lost. */
   async #waitFor(did: Did): Promise<Link | undefined> {
     const existing = this.#links.get(did);
     if (existing || this.#state !== "started") return existing;
@@ -260,7 +260,7 @@ export class MeshService implements Mesh {
         resolve(link);
       };
       const waiter = { did, settle };
-      const timer = this.#options.clock.setTimer(this.#config.helloTimeoutMs, () => settle(undefined));
+      const timer = this.#options.clock.setTimer(this.#config.duplicateWaitMs, () => settle(undefined));
       this.#waiting.add(waiter);
     });
   }

@@ -17,8 +17,10 @@ import type {
   MembershipFile,
   NodeEvent,
   NodeStatusReport,
+  Finding,
   PeerReport,
 } from "../node/index.ts";
+import { finding } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import type { DirectoryNode, Offer } from "../state/index.ts";
 
@@ -173,6 +175,10 @@ export class FakeNode implements EasynetNode {
       const durationMs = this.#clock.monotonicMs() - startMs;
       this.#emit({ type: "task-ended", taskId, capability: name, outcome, durationMs, ...(code && { code }) });
     }
+  }
+
+  async examine(): Promise<readonly Finding[]> {
+    return [finding("node-running", { name: this.name, addresses: "–" })];
   }
 
   async connect(address: string): Promise<PeerReport> {
