@@ -13,6 +13,8 @@ export interface MeshConfig {
   readonly suspectTimeoutMs: number;
   /** How long to wait for the link that a peer says it has when it refused another; longer than `suspectTimeoutMs`. */
   readonly duplicateWaitMs: number;
+  /** How long direct dials are alone before a detour through another member is tried beside them, ms. */
+  readonly detourAfterMs: number;
   /** For one address, ms. */
   readonly dialTimeoutMs: number;
   /** What was written may take this long to leave when a link closes, ms. */
@@ -43,6 +45,7 @@ export const MESH_CONFIG: MeshConfig = {
   pingsMissedMax: 3,
   suspectTimeoutMs: 1000,
   duplicateWaitMs: 1500,
+  detourAfterMs: 500,
   dialTimeoutMs: 5000,
   closeTimeoutMs: 1000,
   redialBaseMs: 200,

@@ -10,6 +10,22 @@ afterEach(async () => {
   await world.stop();
 });
 
+describe("a peer whose addresses swallow dials", () => {
+  test("is reached by a detour within a second", async () => {
+    world = new MeshWorld({ latencyMs: { min: 1, max: 1 } });
+    const [other, silent] = [await world.node("other"), await world.node("silent")];
+    const one = await world.node("one", { detours: () => [world.addressOf(other)] });
+    world.network.partition([one.did], [silent.did]);
+    one.mesh.learn(other.did, [`/memory/${silent.port}`, `/memory/${silent.port}/p2p/${other.did}`]);
+    await world.clock.advanceAsync(400);
+    expect(one.mesh.peer(other.did)).toBeUndefined();
+    await world.clock.advanceAsync(300);
+    expect(one.mesh.peer(other.did)).toBeDefined();
+    await world.clock.advanceAsync(30_000);
+    expect(one.events).toEqual(["joined other"]);
+  });
+});
+
 describe("a machine whose network changed", () => {
   test("drops the links of the address that is gone and has them again at once", async () => {
     world = new MeshWorld();

@@ -379,11 +379,18 @@ export class MeshService implements Mesh {
     for (const dial of plan.dials) void this.#dialInTurn(dial);
   }
 
-  /** Tries each address; ends in `linked` (through the admission) or `failed`. */
+  /** Tries each address, and soon the detours beside them; ends in `linked` (through the admission) or `failed`. */
   async #dialInTurn({ did, addresses }: RedialPlan["dials"][number]): Promise<void> {
+    const direct = this.#dialEach(did, addresses);
+    const detours = this.#afterAWhile(direct).then(() => this.#dialEach(did, this.#options.detours?.(did) ?? []));
+    const terminal = (await Promise.all([direct, detours])).some(Boolean);
+    if (!this.#links.has(did)) this.#plan({ kind: "failed", did, terminal });
+  }
+
+  /** True when the last refusal is one that stays. */
+  async #dialEach(did: Did, addresses: readonly string[]): Promise<boolean> {
     let terminal = false;
-    const detours = this.#options.detours?.(did) ?? [];
-    for (const address of [...addresses, ...detours]) {
+    for (const address of addresses) {
       if (this.#links.has(did) || this.#state === "stopped") break;
       try {
         await this.#dial(address, did);
@@ -392,7 +399,19 @@ export class MeshService implements Mesh {
         this.#options.logger.debug("dial failed", { peer: did, address, error });
       }
     }
-    if (!this.#links.has(did)) this.#plan({ kind: "failed", did, terminal });
+    return terminal;
+  }
+
+  /** Addresses behind a router swallow dials for seconds: nobody waits for all of them before a detour is tried. */
+  async #afterAWhile(direct: Promise<unknown>): Promise<void> {
+    if (!this.#options.detours) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.setTimer(this.#config.detourAfterMs, resolve);
+      void direct.finally(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   #checkStarted(): void {
