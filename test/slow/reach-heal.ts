@@ -22,7 +22,7 @@ export async function run({ cases, onProgress }: SlowOptions): Promise<SlowOutco
   const add = (name: string, { healMs, completed, failed, open }: HealReport): void => {
     if (healMs > HEAL_MS_MAX) failures.push(`${name}: links were back after ${healMs} ms`);
     if (open > 0) failures.push(`${name}: ${open} calls had no end`);
-    for (const [key, value] of Object.entries({ healMs, completed, failed, open })) {
+    for (const [key, value] of Object.entries({ healMsTotal: healMs, completed, failed, open })) {
       const figure = `${name}${key[0]?.toUpperCase() ?? ""}${key.slice(1)}`;
       figures[figure] = (figures[figure] ?? 0) + value;
     }
@@ -32,6 +32,7 @@ export async function run({ cases, onProgress }: SlowOptions): Promise<SlowOutco
     for (let count = 0; count < NEW_ADDRESS_COUNT; count++) {
       const report = await healAfterNewAddress();
       add("newAddress", report);
+      figures["newAddressCount"] = (figures["newAddressCount"] ?? 0) + 1;
       figures["newAddressHealMsMax"] = Math.max(figures["newAddressHealMsMax"] ?? 0, report.healMs);
     }
     onProgress(done + 1);
