@@ -10,7 +10,7 @@ const HONEST_CODES = ["PROVIDER_LOST", "PEER_UNREACHABLE", "NO_CAPABLE_AGENT", "
 describe.skipIf(missing !== undefined)(
   `nodes in network namespaces${missing === undefined ? "" : ` (${missing})`}`,
   () => {
-    verifies("mesh:p2p:join", "mesh:route:forward", "mesh:health:failover");
+    verifies("mesh:topology:adapt", "mesh:route:forward", "mesh:health:failover");
 
     test("a member that is reached only through another one answers calls", async () => {
       await using world = new Namespaces();

@@ -36,6 +36,8 @@ export interface GlobalOptions {
 export class CliContext {
   readonly io: CliIo;
   readonly language: Language;
+  /** Of a command that ended without an error and still has bad news. */
+  exitCode = 0;
   #options: GlobalOptions = {};
 
   constructor(io: CliIo, language: Language) {

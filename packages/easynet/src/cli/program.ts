@@ -101,6 +101,10 @@ const COMMANDS: readonly Declare[] = [
       .argument("[files...]", context.text("demo.files"))
       .action(async (files) => (await import("./commands/demo.ts")).demo(context, files)),
   (program, context) =>
+    command(program, context, { name: "doctor", examples: ["easynet doctor", "easynet doctor --json"] }).action(
+      async () => (await import("./commands/doctor.ts")).doctor(context),
+    ),
+  (program, context) =>
     command(program, context, { name: "config", examples: ["easynet config --explain"] })
       .option("--explain", context.text("config.explain"))
       .action(async (options) => (await import("./commands/config.ts")).config(context, options)),
@@ -162,6 +166,7 @@ type CommandName =
   | "watch"
   | "demo"
   | "config"
+  | "doctor"
   | "version";
 
 interface CommandText {

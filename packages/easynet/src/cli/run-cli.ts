@@ -14,7 +14,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
   try {
     if (args.length === 0) program.outputHelp();
     else await program.parseAsync(args, { from: "user" });
-    return 0;
+    return context.exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) return context.fail(toEasynetError(error));
     if (error.exitCode === 0) return 0;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { verifies } from "../../../../test/requirements.ts";
 import { AddressWatch } from "./address-watch-core.ts";
 
-verifies("mesh:p2p:join");
+verifies("mesh:topology:adapt");
 
 const start = { hosts: ["192.168.1.2"], wallMs: 1_000_000, monotonicMs: 500 };
 const later = (ms: number, change: Partial<typeof start> = {}) => ({

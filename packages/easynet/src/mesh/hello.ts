@@ -79,6 +79,19 @@ export function decodeCredit(body: Uint8Array): { readonly lane: number; readonl
   return { lane: integer(fields[0], LANES.length - 1), bytes: integer(fields[1], 2 ** 32 - 1) };
 }
 
+/** The answer to a ping tells the sender's wall clock, so that clocks can be compared. */
+export function encodePong(wallMs: number): Uint8Array {
+  return encodeValue([wallMs]);
+}
+
+/** Undefined when the peer tells no time, as its version may. @throws {EasynetError} FRAME_MALFORMED */
+export function decodePong(body: Uint8Array): number | undefined {
+  if (body.length === 0) return undefined;
+  const [wallMs] = arrayOf(decodeValue(body), "pong");
+  if (typeof wallMs === "number" && Number.isFinite(wallMs)) return wallMs;
+  throw malformed("a pong tells no time");
+}
+
 /** Causes and stacks stay at home; only the wire form leaves. */
 export function encodeGoodbye(error: EasynetError): Uint8Array {
   const { code, message, retryable, details } = error.toJSON();

@@ -9,5 +9,7 @@ export type { MeshOptions, Stranger } from "./mesh-options.ts";
 export { createMesh } from "./service.ts";
 export type { FrameHandler, Mesh, MeshEvents, MeshFrame, OutgoingFrame, Peer, TwinReport } from "./types.ts";
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";
+export { type MulticastFinding, type MulticastProbe, probeMulticast } from "./mdns-probe.ts";
+export type { SkippedInterface } from "./mdns-interfaces.ts";
 export { type MdnsHint, networkTag } from "./mdns-records.ts";
 export { createSwim, type MemberState, type Swim, type SwimOptions } from "./swim.ts";

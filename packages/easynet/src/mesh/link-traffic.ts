@@ -11,7 +11,7 @@ import type { Did } from "../identity/index.ts";
 import { type Frame, FRAME_HEADER_BYTES, FRAME_TYPES, FrameReader, type Lane, LANES } from "../wire/index.ts";
 import type { LaneStream } from "./fabric.ts";
 import { FloodLimit } from "./flood-core.ts";
-import { decodeCredit, encodeCredit } from "./hello.ts";
+import { decodeCredit, decodePong, encodeCredit, encodePong } from "./hello.ts";
 import { LaneSender } from "./lane-sender.ts";
 import { Liveness } from "./liveness-core.ts";
 import {
@@ -53,6 +53,8 @@ interface LaneState {
 /** What goes over an admitted link: frames in four lanes, windows, pings. */
 export class LinkTraffic {
   rttMs: number | undefined;
+  /** Wall clock of the peer minus ours, ms; undefined until the peer told it. */
+  clockOffsetMs: number | undefined;
   readonly #options: LinkTrafficOptions;
   readonly #lanes: Record<Lane, LaneState>;
   readonly #liveness: Liveness;
@@ -120,10 +122,10 @@ export class LinkTraffic {
     }
     switch (frame.type) {
       case FRAME_TYPES.ping:
-        this.#sendControl(FRAME_TYPES.pong, frame.correlation);
+        this.#sendControl(FRAME_TYPES.pong, frame.correlation, encodePong(this.#options.clock.nowMs()));
         return;
       case FRAME_TYPES.pong:
-        this.rttMs = this.#liveness.pong(frame.correlation, this.#options.clock.monotonicMs()) ?? this.rttMs;
+        this.#onPong(frame);
         return;
       case FRAME_TYPES.credit: {
         const { lane, bytes } = decodeCredit(frame.body);
@@ -249,6 +251,15 @@ export class LinkTraffic {
 
   #ping(): void {
     this.#sendControl(FRAME_TYPES.ping, this.#liveness.ping(this.#options.clock.monotonicMs()));
+  }
+
+  #onPong({ correlation, body }: Frame): void {
+    const { clock } = this.#options;
+    const rttMs = this.#liveness.pong(correlation, clock.monotonicMs());
+    if (rttMs === undefined) return;
+    this.rttMs = rttMs;
+    const wallMs = decodePong(body);
+    if (wallMs !== undefined) this.clockOffsetMs = wallMs + rttMs / 2 - clock.nowMs();
   }
 
   #sendControl(type: number, correlation: number, body: Uint8Array = NO_BODY): void {

@@ -409,6 +409,9 @@ export class Link {
       get rttMs() {
         return traffic.rttMs;
       },
+      get clockOffsetMs() {
+        return traffic.clockOffsetMs;
+      },
     };
     if (this.direction === "outbound") this.#openLanes();
     this.#options.onAdmitted(this);

@@ -44,6 +44,8 @@ export interface MdnsInterfaceState {
 
 export interface MdnsStatus {
   readonly interfaces: readonly MdnsInterfaceState[];
+  /** Members that were heard, with the addresses they told; proven by nothing. */
+  readonly heard: readonly MdnsHint[];
   /** Announcements of other networks, not passed on. */
   readonly foreignCount: number;
   /** Packets that could not be read. */
@@ -67,7 +69,7 @@ export function createMdns(options: MdnsOptions): Mdns {
 class MdnsService implements Mdns {
   readonly #options: MdnsOptions;
   readonly #sockets = new Map<string, MdnsSocket>();
-  readonly #hinted = new Map<Did, { readonly text: string; readonly atMs: number }>();
+  readonly #hinted = new Map<Did, { readonly hint: MdnsHint; readonly text: string; readonly atMs: number }>();
   #skipped: readonly SkippedInterface[] = [];
   #open: OpenMulticast | undefined;
   #rescan: Timer | undefined;
@@ -106,7 +108,8 @@ class MdnsService implements Mdns {
     const used = [...this.#sockets.values()].map(({ on, state }) => ({ ...label(on), state }));
     const skipped = this.#skipped.map((one) => ({ ...label(one), state: `skipped: ${one.reason}` }));
     const interfaces = [...used, ...skipped];
-    return { interfaces, foreignCount: this.#foreignCount, malformedCount: this.#malformedCount };
+    const heard = [...this.#hinted.values()].map(({ hint }) => hint);
+    return { interfaces, heard, foreignCount: this.#foreignCount, malformedCount: this.#malformedCount };
   }
 
   #scanAgainAndAgain(): void {
@@ -172,7 +175,7 @@ class MdnsService implements Mdns {
       const oldest = this.#hinted.keys().next();
       if (!oldest.done) this.#hinted.delete(oldest.value);
     }
-    this.#hinted.set(hint.did, { text, atMs: nowMs });
+    this.#hinted.set(hint.did, { hint, text, atMs: nowMs });
     try {
       this.#options.onHint(hint);
     } catch (error) {

@@ -11,6 +11,10 @@ export interface MeshConfig {
   readonly pingsMissedMax: number;
   /** How long a link that is probably dead may take to answer, ms: a new hello came from its other end. */
   readonly suspectTimeoutMs: number;
+  /** How long to wait for the link that a peer says it has when it refused another; longer than `suspectTimeoutMs`. */
+  readonly duplicateWaitMs: number;
+  /** How long direct dials are alone before a detour through another member is tried beside them, ms. */
+  readonly detourAfterMs: number;
   /** For one address, ms. */
   readonly dialTimeoutMs: number;
   /** What was written may take this long to leave when a link closes, ms. */
@@ -40,6 +44,8 @@ const MESH_CONFIG: MeshConfig = {
   pingIntervalMs: 2000,
   pingsMissedMax: 3,
   suspectTimeoutMs: 1000,
+  duplicateWaitMs: 1500,
+  detourAfterMs: 500,
   dialTimeoutMs: 5000,
   closeTimeoutMs: 1000,
   redialBaseMs: 200,

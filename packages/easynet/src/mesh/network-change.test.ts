@@ -2,12 +2,28 @@ import { afterEach, describe, expect, test } from "vitest";
 import { verifies } from "../../../../test/requirements.ts";
 import { MeshWorld } from "../testing/mesh-world.ts";
 
-verifies("mesh:p2p:join");
+verifies("mesh:topology:adapt");
 
 let world = new MeshWorld();
 
 afterEach(async () => {
   await world.stop();
+});
+
+describe("a peer whose addresses swallow dials", () => {
+  test("is reached by a detour within a second", async () => {
+    world = new MeshWorld({ latencyMs: { min: 1, max: 1 } });
+    const [other, silent] = [await world.node("other"), await world.node("silent")];
+    const one = await world.node("one", { detours: () => [world.addressOf(other)] });
+    world.network.partition([one.did], [silent.did]);
+    one.mesh.learn(other.did, [`/memory/${silent.port}`, `/memory/${silent.port}/p2p/${other.did}`]);
+    await world.clock.advanceAsync(400);
+    expect(one.mesh.peer(other.did)).toBeUndefined();
+    await world.clock.advanceAsync(300);
+    expect(one.mesh.peer(other.did)).toBeDefined();
+    await world.clock.advanceAsync(30_000);
+    expect(one.events).toEqual(["joined other"]);
+  });
 });
 
 describe("a machine whose network changed", () => {

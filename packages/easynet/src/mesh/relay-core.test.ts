@@ -15,9 +15,9 @@ const limits = {
   circuitsPerPeerMax: 2,
 };
 
-function newCore(changes: { enabled?: boolean } = {}): RelayCore {
+function newCore(changes: { enabled?: boolean; used?: typeof limits } = {}): RelayCore {
   let lastId = 0;
-  return new RelayCore({ limits, enabled: changes.enabled ?? true, nextId: () => ++lastId });
+  return new RelayCore({ limits: changes.used ?? limits, enabled: changes.enabled ?? true, nextId: () => ++lastId });
 }
 
 const legOf = (peer: typeof a, id: number): Leg => ({ peer, mine: false, id });
@@ -45,6 +45,45 @@ function note(waiting: Map<string, number>, effect: RelayEffect): void {
 function take(waiting: Map<string, number>, leg: Leg, length: number): void {
   const before = waiting.get(keyOf(leg));
   if (before !== undefined) waiting.set(keyOf(leg), before - length);
+}
+
+/** Holds for members that keep to {@link limits}. @param used what the member under test keeps to */
+function staysWithin(used: typeof limits) {
+  const peer = fc.constantFrom(a, b, c);
+  const id = fc.integer({ min: 1, max: 5 });
+  // Mostly what belongs together: circuits from `a` to `c`, numbered by `a` on its link and by the member on that to `c`.
+  const near = fc.record({ peer: fc.constant(a), mine: fc.constant(false), id });
+  const far = fc.record({ peer: fc.constant(c), mine: fc.constant(true), id });
+  const any = fc.record({ peer, mine: fc.boolean(), id });
+  const leg = fc.oneof({ weight: 5, arbitrary: near }, { weight: 5, arbitrary: far }, { weight: 1, arbitrary: any });
+  const target = fc.oneof({ weight: 5, arbitrary: fc.constant(c) }, { weight: 1, arbitrary: peer });
+  const data = fc.record({ kind: fc.constant("data" as const), leg, body: id.map((count) => bytes(count * 200)) });
+  const kind = <const Kind extends string>(name: Kind) => fc.constant(name);
+  const linked = fc.constantFrom(true, true, false);
+  const some = fc.integer({ min: 1, max: 600 });
+  const input = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ kind: kind("open"), leg: fc.oneof(near, any), target, linked }) },
+    { weight: 4, arbitrary: fc.record({ kind: kind("accept"), leg: fc.oneof(far, any) }) },
+    { weight: 12, arbitrary: data },
+    { weight: 3, arbitrary: fc.record({ kind: kind("credit"), leg, bytes: some }) },
+    { weight: 1, arbitrary: fc.record({ kind: kind("close"), leg, reason: kind("ended") }) },
+    { weight: 1, arbitrary: fc.record({ kind: kind("choked"), leg }) },
+    { weight: 1, arbitrary: fc.record({ kind: kind("peer-left"), peer }) },
+    { weight: 1, arbitrary: fc.record({ kind: kind("tick") }) },
+  );
+  return fc.property(fc.array(input, { maxLength: 80, size: "max" }), (inputs) => {
+    const core = newCore({ used });
+    const waiting = new Map<string, number>();
+    for (const [index, one] of inputs.entries()) {
+      if (one.kind === "credit") take(waiting, one.leg, one.bytes);
+      const effects = core.step(one, index * 50);
+      for (const effect of effects) note(waiting, effect);
+      expect(Math.max(0, ...waiting.values())).toBeLessThanOrEqual(limits.windowBytes);
+      expect(core.circuitCount).toBeLessThanOrEqual(limits.circuitsCountMax);
+    }
+    for (const gone of [a, b, c]) core.step({ kind: "peer-left", peer: gone }, 0);
+    expect([core.circuitCount, core.wakeAtMs]).toEqual([0, undefined]);
+  });
 }
 
 const closes = (effects: readonly RelayEffect[]) =>
@@ -124,32 +163,12 @@ describe("a member that carries circuits", () => {
   });
 
   test("whatever comes, waits no more than a window per direction, and nothing is left when everybody is gone", () => {
-    const peer = fc.constantFrom(a, b, c);
-    const leg = fc.record({ peer, mine: fc.boolean(), id: fc.integer({ min: 1, max: 3 }) });
-    const input = fc.oneof(
-      fc.record({ kind: fc.constant("open" as const), leg, target: peer, linked: fc.boolean() }),
-      fc.record({ kind: fc.constant("accept" as const), leg }),
-      fc.record({ kind: fc.constant("data" as const), leg, body: fc.integer({ min: 1, max: 600 }).map(bytes) }),
-      fc.record({ kind: fc.constant("credit" as const), leg, bytes: fc.integer({ min: 1, max: 600 }) }),
-      fc.record({ kind: fc.constant("close" as const), leg, reason: fc.constant("ended" as const) }),
-      fc.record({ kind: fc.constant("choked" as const), leg }),
-      fc.record({ kind: fc.constant("peer-left" as const), peer }),
-      fc.record({ kind: fc.constant("tick" as const) }),
-    );
-    fc.assert(
-      fc.property(fc.array(input, { maxLength: 80 }), (inputs) => {
-        const core = newCore();
-        const waiting = new Map<string, number>();
-        for (const [index, one] of inputs.entries()) {
-          if (one.kind === "credit") take(waiting, one.leg, one.bytes);
-          const effects = core.step(one, index * 50);
-          for (const effect of effects) note(waiting, effect);
-          expect(Math.max(0, ...waiting.values())).toBeLessThanOrEqual(limits.windowBytes);
-          expect(core.circuitCount).toBeLessThanOrEqual(limits.circuitsCountMax);
-        }
-        for (const gone of [a, b, c]) core.step({ kind: "peer-left", peer: gone }, 0);
-        expect([core.circuitCount, core.wakeAtMs]).toEqual([0, undefined]);
-      }),
-    );
+    expect(fc.check(staysWithin(limits), { numRuns: 2000 })).toMatchObject({ failed: false, counterexample: null });
+  });
+
+  test("which would show a member that lets more than a window through, or carries too many", () => {
+    expect(fc.check(staysWithin({ ...limits, windowBytes: 3000 }), { seed: 1, numRuns: 2000 }).failed).toBe(true);
+    const many = { ...limits, circuitsCountMax: 9, circuitsPerPeerMax: 9 };
+    expect(fc.check(staysWithin(many), { seed: 1, numRuns: 2000 }).failed).toBe(true);
   });
 });

@@ -238,7 +238,7 @@ export class MeshService implements Mesh {
     }
   }
 
-  /** The link to `did`, once there is one; undefined when none came within the time of a handshake. */
+  /** The link to `did`, once there is one; undefined when none came: the peer meant one that it has lost. */
   async #waitFor(did: Did): Promise<Link | undefined> {
     const existing = this.#links.get(did);
     if (existing || this.#state !== "started") return existing;
@@ -249,7 +249,7 @@ export class MeshService implements Mesh {
         resolve(link);
       };
       const waiter = { did, settle };
-      const timer = this.#options.clock.setTimer(this.#config.helloTimeoutMs, () => settle(undefined));
+      const timer = this.#options.clock.setTimer(this.#config.duplicateWaitMs, () => settle(undefined));
       this.#waiting.add(waiter);
     });
   }
@@ -380,11 +380,18 @@ export class MeshService implements Mesh {
     for (const dial of plan.dials) void this.#dialInTurn(dial);
   }
 
-  /** Tries each address; ends in `linked` (through the admission) or `failed`. */
+  /** Tries each address, and soon the detours beside them; ends in `linked` (through the admission) or `failed`. */
   async #dialInTurn({ did, addresses }: RedialPlan["dials"][number]): Promise<void> {
+    const direct = this.#dialEach(did, addresses);
+    const detours = this.#afterAWhile(direct).then(() => this.#dialEach(did, this.#options.detours?.(did) ?? []));
+    const terminal = (await Promise.all([direct, detours])).some(Boolean);
+    if (!this.#links.has(did)) this.#plan({ kind: "failed", did, terminal });
+  }
+
+  /** True when the last refusal is one that stays. */
+  async #dialEach(did: Did, addresses: readonly string[]): Promise<boolean> {
     let terminal = false;
-    const detours = this.#options.detours?.(did) ?? [];
-    for (const address of [...addresses, ...detours]) {
+    for (const address of addresses) {
       if (this.#links.has(did) || this.#state === "stopped") break;
       try {
         await this.#dial(address, did);
@@ -393,7 +400,19 @@ export class MeshService implements Mesh {
         this.#options.logger.debug("dial failed", { peer: did, address, error });
       }
     }
-    if (!this.#links.has(did)) this.#plan({ kind: "failed", did, terminal });
+    return terminal;
+  }
+
+  /** Addresses behind a router swallow dials for seconds: nobody waits for all of them before a detour is tried. */
+  async #afterAWhile(direct: Promise<unknown>): Promise<void> {
+    if (!this.#options.detours) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.setTimer(this.#config.detourAfterMs, resolve);
+      void direct.finally(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   #checkStarted(): void {

@@ -12,6 +12,8 @@ export interface Peer {
   readonly connectedAtMs: number;
   /** Last measured round trip; undefined before the first. */
   readonly rttMs: number | undefined;
+  /** Wall clock of the peer minus ours, ms; undefined until the peer told it. */
+  readonly clockOffsetMs?: number | undefined;
   /** Random number of the peer's process; changes at each start. */
   readonly epoch: number;
 }

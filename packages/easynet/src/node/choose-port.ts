@@ -13,7 +13,8 @@ export async function choosePort(loaded: LoadedConfig, key: "listenPort" | "apiP
   throw new EasynetError("PORT_IN_USE", { port, option: key === "listenPort" ? "--port" : "--api-port" });
 }
 
-function isFree(host: string, port: number): Promise<boolean> {
+/** True when a program could listen there now. */
+export function isFree(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once("error", () => resolve(false));

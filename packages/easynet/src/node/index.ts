@@ -10,6 +10,8 @@ export {
   type NodeConfig,
 } from "./config.ts";
 export { Home, membershipFileSchema, readRunFile, type RunFile } from "./home.ts";
+export { describeFinding, type DoctorCheck, type Finding, finding, isDoctorFact } from "./doctor-facts.ts";
+export { examineMachine } from "./lazy-doctor.ts";
 export { startNode, type StartedNode } from "./lazy-start.ts";
 export { Invitations, type InvitationsOptions } from "./invitations.ts";
 export { askForApproval, joinNetwork } from "./lazy-join.ts";

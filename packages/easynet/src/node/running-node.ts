@@ -11,6 +11,8 @@ import type { MetricsRegistry } from "../telemetry/index.ts";
 import { createSignedCard } from "./agent-cards.ts";
 import { AgentMessenger } from "./agent-messenger.ts";
 import type { Entrance } from "./entrance.ts";
+import type { Finding } from "./doctor-facts.ts";
+import { examineNode } from "./examine-node.ts";
 import type { Home } from "./home.ts";
 import { issueMembershipFile, requireRootKey } from "./network.ts";
 import type {
@@ -228,6 +230,10 @@ export class RunningNode implements EasynetNode {
     const report = this.peers().find((peer) => peer.did === did);
     if (!report) throw new EasynetError("PEER_UNREACHABLE", { peer: address, reason: "the link closed at once" });
     return report;
+  }
+
+  examine(): Promise<readonly Finding[]> {
+    return examineNode({ ...this.#parts, name: this.name });
   }
 
   delegateMembership(member: string): Promise<MembershipFile> {

@@ -3,6 +3,7 @@ import type { Did } from "../identity/index.ts";
 import type { AgentCard, NodeLoad, Resources } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import type { FindQuery, Offer } from "../state/index.ts";
+import type { Finding } from "./doctor-facts.ts";
 
 /** A snapshot for status, console and CLI. */
 export interface NodeStatusReport {
@@ -158,6 +159,8 @@ export interface EasynetNode {
   /** Offers an agent to the network; disposing takes it back. Its key is kept under its name in the home folder. */
   addAgent(agent: Agent): Promise<AgentHandle>;
   connect(address: string): Promise<PeerReport>;
+  /** What works and what does not, as far as the node can tell; dials members that are not linked. */
+  examine(): Promise<readonly Finding[]>;
   /** A membership of this network for another key; only a node that holds the network's root key can. */
   delegateMembership(member: string): Promise<MembershipFile>;
   readonly joining: Joining;

@@ -14,12 +14,14 @@ import {
   type AgentHandle,
   type BroadcastReport,
   type EasynetNode,
+  type Finding,
   Invitations,
   type MembershipFile,
   type NodeEvent,
   type NodeStatusReport,
   type PeerReport,
 } from "../node/index.ts";
+import { finding } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import type { DirectoryNode, Offer } from "../state/index.ts";
 import { MemoryStore } from "../storage/index.ts";
@@ -192,6 +194,10 @@ export class FakeNode implements EasynetNode {
       const durationMs = this.#clock.monotonicMs() - startMs;
       this.#emit({ type: "task-ended", taskId, capability: name, outcome, durationMs, ...(code && { code }) });
     }
+  }
+
+  async examine(): Promise<readonly Finding[]> {
+    return [finding("node-running", { name: this.name, addresses: "–" })];
   }
 
   async connect(address: string): Promise<PeerReport> {
