@@ -24,6 +24,8 @@ export interface SlowPlan {
   readonly cases: number;
   /** Cases after which the state is kept, so that a stopped run goes on from there. */
   readonly batchCases: number;
+  /** File in results/ that keeps the outcome. @default that of the first slice */
+  readonly issue?: string;
 }
 
 export interface SlowItem {
