@@ -39,9 +39,24 @@ describe("status, peers, agents", () => {
 
   test("list agents and filter them by what they can do", async () => {
     const { stdout } = await run("agents", "--can", "add");
-    expect(stdout.split("\n")).toEqual(["NAME  WHERE  CAN  PRICE  STATE", "add   own    add  –      ready", ""]);
+    expect(stdout.split("\n")).toEqual([
+      "NAME  WHERE  CAN  PRICE  PATH          STATE",
+      "add   own    add  –      this machine  ready",
+      "",
+    ]);
     const none = await run("agents", "--can", "fly");
     expect(none).toMatchObject({ code: 0, stdout: "", stderr: expect.stringContaining("offers fly") });
+  });
+
+  test("take this machine out of the choice of others, and say what that means", async () => {
+    expect(await run("maintenance", "on")).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("nobody chooses"),
+    });
+    expect((await run("maintenance", "off", "--json")).json).toEqual({ on: false });
+    expect((await run("maintenance", "perhaps")).code).not.toBe(0);
+    const wrong = await run("agents", "--where", "colour:red", "--json");
+    expect(wrong.json).toMatchObject({ code: "QUERY_INVALID", details: { position: 1 } });
   });
 
   test("show names of other machines without their control characters, aligned in any script", async () => {

@@ -4,6 +4,9 @@ import { LocalClient } from "../../packages/easynet/src/cli/local-client.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { verifies } from "../requirements.ts";
+
+verifies("mesh:registry:built-in");
 
 const home = mkdtempSync(join(tmpdir(), "easynet-find-"));
 const options = { home, mdns: false, listenPort: 0, apiPort: 0, logLevel: "silent" } as const;

@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
 import { type MembershipOptions, MembershipWorld } from "./membership-world.ts";
+import { verifies } from "../requirements.ts";
+
+verifies("mesh:health:heartbeat");
 
 /** More seeds: EASYNET_SIM_SEEDS=1000; one seed: EASYNET_SIM_SEED=7. `npm run slow -- membership` runs 2,000 schedules. */
 const SEED_COUNT = Number(process.env["EASYNET_SIM_SEEDS"] ?? 24);

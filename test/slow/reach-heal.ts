@@ -11,8 +11,7 @@ const OUTAGE_MS = 60_000;
 const HEAL_MS_MAX = 5000;
 const NEW_ADDRESS_COUNT = 10;
 
-export const issue = "03-mesh";
-export const plan: SlowPlan = { cases: 1, batchCases: 1 };
+export const plan: SlowPlan = { cases: 1, batchCases: 1, issue: "03-mesh" };
 
 export async function run({ cases, onProgress }: SlowOptions): Promise<SlowOutcome> {
   const skipped = namespacesMissing();

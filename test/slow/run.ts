@@ -1,7 +1,7 @@
 /**
  * The slow lane: `npm run slow -- NAME [--count N] [--seed S] [--json] [--no-record]`; without a name it lists them.
  * Runs test/slow/NAME.ts in batches, keeps what was done after each so that a stopped run goes on, and merges the
- * outcome into results/ISSUE.json, 02-first-slice unless the item says otherwise. With --json one line of JSON ends standard output.
+ * outcome into the file of its issue in results/. With --json one line of JSON ends standard output.
  */
 import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -149,7 +149,7 @@ async function runItem(name: string, settings: Settings): Promise<object> {
   const result = { cases, ...figures, failureCount, failures, seed, durationS, ...startedWith };
   if (!settings.record) return { name, ...result };
   rmSync(join(STATE_FOLDER, `${name}.json`), { force: true });
-  return { name, ...recordResult(item.issue ?? ISSUE, name, result) };
+  return { name, ...recordResult(plan.issue ?? ISSUE, name, result) };
 }
 
 function wholeNumber(option: string, text: string | undefined): number | undefined {

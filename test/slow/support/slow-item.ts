@@ -24,11 +24,11 @@ export interface SlowPlan {
   readonly cases: number;
   /** Cases after which the state is kept, so that a stopped run goes on from there. */
   readonly batchCases: number;
+  /** File in results/ that keeps the outcome. @default that of the first slice */
+  readonly issue?: string;
 }
 
 export interface SlowItem {
   readonly run: (options: SlowOptions) => Promise<SlowOutcome>;
   readonly plan?: SlowPlan;
-  /** results/ISSUE.json that the outcome belongs to. @default "02-first-slice" */
-  readonly issue?: string;
 }

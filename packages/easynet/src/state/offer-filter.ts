@@ -9,6 +9,7 @@ export function fits(offer: Offer, query: FindQuery): boolean {
     (query.node === undefined || node.did === query.node || node.record.name === query.node) &&
     (query.agentType === undefined || card.agentType === query.agentType) &&
     (query.capabilityType === undefined || capability.capabilityType === query.capabilityType) &&
+    (query.pattern === undefined || (capability.collaborationPatterns ?? []).some((name) => name === query.pattern)) &&
     (query.tags ?? []).every((tag) => capability.tags.includes(tag)) &&
     (query.languages ?? []).every((language) => speaks(capability.languages ?? [], language)) &&
     (query.gpu === undefined || hasGpu(offer) === query.gpu) &&

@@ -86,6 +86,7 @@ describe("an offer", () => {
     cost: { baseCost: 0.05, scalingFactor: 1, unit: "per_request", currency: "credits" },
     performance: { latencyMs: 20, reliabilityRatio: 0.99 },
     quality: { accuracyRatio: 0.9 },
+    collaborationPatterns: ["pipeline"],
   });
   const record = someRecord(fakeDid(1), [{ name: "reader", capabilities: [cheap, someCapability("plain")] }], "desk");
   const node = { did: fakeDid(1), record: { ...record, offers: { cpuCores: 8, memoryMb: 4096, gpuMemoryMb: 1 } } };
@@ -102,6 +103,7 @@ describe("an offer", () => {
     ["latency<50 reliability>=0.95 accuracy>=0.9", ["ocr"]],
     ["cpu>=8 memory>=4096 gpu-memory>=1 node:desk type:function", ["ocr", "plain"]],
     ["cpu>8", []],
+    ["pattern:pipeline", ["ocr"]],
     ["gpu:false", []],
     ["availability>=0", []],
   ])("fits or not: %s", (text, names) => {

@@ -15,6 +15,7 @@ const WORD_FIELDS = {
   node: "node",
   type: "agentType",
   kind: "capabilityType",
+  pattern: "pattern",
 } as const;
 const RANGE_FIELDS: Readonly<Record<string, RangeField>> = {
   price: "price",
@@ -126,6 +127,7 @@ export function formatQuery(query: FindQuery): string {
     ["node", node],
     ["type", agentType],
     ["kind", capabilityType],
+    ["pattern", query.pattern],
     ...tags.map((tag) => ["tag", tag] as const),
     ...languages.map((language) => ["lang", language] as const),
     ["gpu", gpu === undefined ? undefined : String(gpu)],

@@ -34,6 +34,8 @@ export interface FindQuery {
   readonly node?: string;
   readonly agentType?: string;
   readonly capabilityType?: string;
+  /** One of those that the capability takes part in: pipeline, ensemble, … */
+  readonly pattern?: string;
   /** All of them. */
   readonly tags?: readonly string[];
   /** BCP 47; all of them. `zh` also finds `zh-CN`, and what is for any language. */
