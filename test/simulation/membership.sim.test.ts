@@ -5,7 +5,7 @@ import { verifies } from "../requirements.ts";
 verifies("mesh:health:heartbeat");
 
 /** More seeds: EASYNET_SIM_SEEDS=1000; one seed: EASYNET_SIM_SEED=7. `npm run slow -- membership` runs 2,000 schedules. */
-const SEED_COUNT = Number(process.env["EASYNET_SIM_SEEDS"] ?? 24);
+const SEED_COUNT = Number(process.env["EASYNET_SIM_SEEDS"] ?? 12);
 const ONE_SEED = process.env["EASYNET_SIM_SEED"];
 
 const SMALL = { nodeCount: 16, activeMs: 30_000, quietMs: 80_000 };

@@ -1,17 +1,12 @@
 import type { Clock, Timer } from "../kernel/index.ts";
-
-interface Entry {
-  readonly atMs: number;
-  readonly order: number;
-  readonly callback: () => void;
-}
+import { EventHeap } from "./event-heap.ts";
 
 /** A clock that moves only when told; timers run in order of time, then of creation. */
 export class VirtualClock implements Clock {
-  readonly #entries = new Set<Entry>();
+  readonly #timers = new EventHeap();
   readonly #wallOriginMs: number;
   #elapsedMs = 0;
-  #order = 0;
+  #pendingCount = 0;
 
   /** @param wallOriginMs wall clock at the start, Unix epoch ms */
   constructor(wallOriginMs = 1_700_000_000_000) {
@@ -27,24 +22,30 @@ export class VirtualClock implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
-    const entry: Entry = { atMs: this.#elapsedMs + Math.max(0, delayMs), order: this.#order++, callback };
-    this.#entries.add(entry);
-    return { cancel: () => void this.#entries.delete(entry) };
+    let pending = true;
+    const end = (): boolean => {
+      if (!pending) return false;
+      pending = false;
+      this.#pendingCount--;
+      return true;
+    };
+    this.#pendingCount++;
+    // A cancelled timer stays in the heap until its time comes, and then does nothing.
+    this.#timers.push(this.#elapsedMs + Math.max(0, delayMs), () => {
+      if (end()) callback();
+    });
+    return { cancel: () => void end() };
   }
 
   /** Timers not yet run. */
   get pendingCount(): number {
-    return this.#entries.size;
+    return this.#pendingCount;
   }
 
   /** Runs every timer that falls due within `durationMs`, also those that these set. */
   advance(durationMs: number): void {
     const untilMs = this.#elapsedMs + durationMs;
-    for (let next = this.#next(untilMs); next; next = this.#next(untilMs)) {
-      this.#entries.delete(next);
-      this.#elapsedMs = next.atMs;
-      next.callback();
-    }
+    for (let run = this.#next(untilMs); run; run = this.#next(untilMs)) run();
     this.#elapsedMs = untilMs;
   }
 
@@ -52,23 +53,20 @@ export class VirtualClock implements Clock {
   async advanceAsync(durationMs: number): Promise<void> {
     const untilMs = this.#elapsedMs + durationMs;
     await settle();
-    for (let next = this.#next(untilMs); next; next = this.#next(untilMs)) {
-      this.#entries.delete(next);
-      this.#elapsedMs = next.atMs;
-      next.callback();
+    for (let run = this.#next(untilMs); run; run = this.#next(untilMs)) {
+      run();
       await settle();
     }
     this.#elapsedMs = untilMs;
     await settle();
   }
 
-  #next(untilMs: number): Entry | undefined {
-    let first: Entry | undefined;
-    for (const entry of this.#entries) {
-      if (entry.atMs > untilMs) continue;
-      if (!first || entry.atMs < first.atMs || (entry.atMs === first.atMs && entry.order < first.order)) first = entry;
-    }
-    return first;
+  /** Takes out the first timer due by `untilMs` and moves the clock to it. */
+  #next(untilMs: number): (() => void) | undefined {
+    const atMs = this.#timers.nextAtMs;
+    const run = this.#timers.popDue(untilMs);
+    if (run) this.#elapsedMs = atMs;
+    return run;
   }
 }
 
