@@ -15,7 +15,10 @@ export async function doctor(context: CliContext): Promise<void> {
   const asked = await askNode(context, node);
   const nodeRuns = asked.some(({ fact }) => fact !== "node-stopped");
   const machine = await node.examineMachine({ config, clock: systemClock, nodeRuns });
-  const findings = [...machine, ...asked].map((found) => ({
+  // The node listens all the time, this command for a few seconds: who the node heard, it need not hear again.
+  const nodeHears = asked.some(({ fact, values }) => fact.startsWith("heard-") && Number(values["heard"]) > 0);
+  const own = machine.filter(({ fact }) => !nodeHears || fact !== "multicast-alone");
+  const findings = [...own, ...asked].map((found) => ({
     ...found,
     ...node.describeFinding(found, context.language),
   }));
