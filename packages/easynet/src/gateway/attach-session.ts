@@ -1,3 +1,4 @@
+import { checkSchema } from "../model/index.ts";
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import { type Clock, EasynetError, type Logger, toEasynetError } from "../kernel/index.ts";
@@ -84,7 +85,7 @@ export class AttachSession {
   }
 
   #parse(data: RawData, isBinary: boolean): ProcessMessage {
-    const result = processMessageSchema.safeParse(this.#options.format.decode(data, isBinary));
+    const result = checkSchema(processMessageSchema, this.#options.format.decode(data, isBinary));
     if (result.success) return result.data;
     const reason = explainIssues(result.error, processMessageSchema);
     throw new EasynetError("INVALID_ARGUMENT", { subject: "The message", reason });

@@ -1,3 +1,4 @@
+import { checkSchema } from "../model/index.ts";
 import swagger from "@fastify/swagger";
 import fastify, { type FastifyInstance } from "fastify";
 import {
@@ -41,9 +42,10 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, apiError(error, request)),
   });
   app.setValidatorCompiler<z.core.$ZodType>(({ schema, httpPart }) => (data) => {
-    const result = z.safeParse(schema, data ?? {});
-    if (result.success) return { value: result.data };
     const subject = httpPart === "querystring" ? "The query" : "The request body";
+    if (!(schema instanceof z.ZodType)) throw new TypeError("a route has a schema that is none of zod");
+    const result = checkSchema(schema, data ?? {});
+    if (result.success) return { value: result.data };
     return { error: new EasynetError("INVALID_ARGUMENT", { subject, reason: explainIssues(result.error, schema) }) };
   });
   app.setSerializerCompiler(createSerializerCompiler({ replacer: jsonReplacer }));

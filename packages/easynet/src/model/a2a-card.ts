@@ -1,3 +1,4 @@
+import { checkSchema } from "./check-schema.ts";
 /**
  * Agent cards as A2A 1.0 `AgentCard`s (a2aproject/A2A, docs/specification.md 4.4 and 8.4; lf.a2a.v1): what A2A has a
  * field for stands there, everything else under one extension (docs/protocol/cards.md). The A2A form is what is
@@ -197,7 +198,7 @@ function fromSkill(skill: z.infer<typeof skillSchema>): Partial<Record<keyof Cap
 }
 
 function parseOrRefuse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
-  const result = schema.safeParse(value);
+  const result = checkSchema(schema, value);
   return result.success ? result.data : refuse("an A2A agent", describeIssues(result.error));
 }
 

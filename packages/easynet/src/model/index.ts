@@ -11,6 +11,7 @@ export {
   type Resources,
   resourcesSchema,
 } from "./capability.ts";
+export { checkSchema } from "./check-schema.ts";
 export { describeIssues } from "./describe-issues.ts";
 export { isJsonObject, jsonProblem, type JsonLimits } from "./json-limits.ts";
 export { type NodeLoad, type NodeRecord, nodeRecordSchema, type NodeStatus } from "./node-record.ts";

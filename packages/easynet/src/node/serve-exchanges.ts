@@ -1,6 +1,7 @@
 import type { AgentHost, ExecuteRequest } from "../agents/index.ts";
 import { EasynetError, type Metrics, toEasynetError } from "../kernel/index.ts";
 import type { Exchanges, IncomingExchange } from "../messaging/index.ts";
+import { checkSchema } from "../model/index.ts";
 import type { AgentEvent, ChatMessage } from "../model/index.ts";
 import { z } from "zod";
 
@@ -54,7 +55,7 @@ async function deliver(exchange: IncomingExchange, host: AgentHost): Promise<voi
 /** @throws {EasynetError} INVALID_ARGUMENT when the extras do not fit */
 function toExecuteRequest(exchange: IncomingExchange): ExecuteRequest {
   const { envelope, agent, capability, input, extras } = exchange.request;
-  const parsed = extras ? extrasSchema.safeParse(extras) : undefined;
+  const parsed = extras ? checkSchema(extrasSchema, extras) : undefined;
   if (parsed && !parsed.success) {
     throw new EasynetError("INVALID_ARGUMENT", {
       subject: "The task's extras",

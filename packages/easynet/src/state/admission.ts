@@ -1,6 +1,6 @@
 import { type Did, verifySignature } from "../identity/index.ts";
 import { type Clock, EasynetError } from "../kernel/index.ts";
-import { type NodeRecord, nodeRecordSchema } from "../model/index.ts";
+import { checkSchema, type NodeRecord, nodeRecordSchema } from "../model/index.ts";
 import { encodeValue, verifyCard } from "../wire/index.ts";
 import { compareVersions, type Entry, type Known, type Version } from "./core-types.ts";
 import type { DidCache } from "./did-cache.ts";
@@ -87,7 +87,7 @@ export class Admission {
 
   /** The own record before it is published. @throws {EasynetError} CARD_INVALID */
   *check(owner: Did, value: unknown): Generator<void, NodeRecord, void> {
-    const parsed = nodeRecordSchema.safeParse(value);
+    const parsed = checkSchema(nodeRecordSchema, value);
     if (!parsed.success) {
       const [issue] = parsed.error.issues;
       throw cardInvalid(owner, `${issue?.path.join(".") ?? "record"}: ${issue?.message ?? "does not fit"}`);

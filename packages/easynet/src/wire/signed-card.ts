@@ -1,6 +1,7 @@
 import { canonicalJson, type Did, isDid, type KeyPair, signDetached, verifyDetached } from "../identity/index.ts";
 import { EasynetError } from "../kernel/index.ts";
 import {
+  checkSchema,
   type AgentCard,
   agentCardSchema,
   CARD_LIMITS,
@@ -30,7 +31,7 @@ export function signCard(card: AgentCard, keyPair: KeyPair): SignedCard {
     const reason = "the key is not the one that the card's id names";
     throw new EasynetError("INVALID_ARGUMENT", { subject: "A key to sign a card", reason });
   }
-  const parsed = agentCardSchema.safeParse(card);
+  const parsed = checkSchema(agentCardSchema, card);
   if (!parsed.success) return refuse(keyPair.did, describeIssues(parsed.error));
   // Through the A2A form and back: an optional field that is `undefined` here must be absent in what travels.
   const own = cardFromA2a(cardToA2a(parsed.data));
@@ -61,7 +62,7 @@ export function verifyCard(signed: unknown, options: VerifyCardOptions): AgentCa
 function parseSignedCard(signed: unknown, agent: string): SignedCard {
   const problem = jsonProblem(signed, SIGNED_CARD_LIMITS);
   if (problem !== undefined) refuse(agent, `it holds ${problem}`);
-  const result = signedCardSchema.safeParse(signed);
+  const result = checkSchema(signedCardSchema, signed);
   return result.success ? result.data : refuse(agent, describeIssues(result.error));
 }
 
