@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -136,6 +137,16 @@ describe("processes of one machine", () => {
     });
     release.resolve("undisturbed");
     expect(await slow).toBe("undisturbed");
+  });
+
+  test("a signal that serves many calls is let go by each of them", async () => {
+    using place = machine();
+    await using node = calculator({ home: place.home });
+    await node.serve();
+    await using client = new Client({ ...quiet, home: place.home });
+    const { signal } = new AbortController();
+    for (let a = 0; a < 3; a++) await client.call("add", { args: [a, 1], signal }).result();
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 
   test("when the process that is the node ends, another one becomes it", async () => {

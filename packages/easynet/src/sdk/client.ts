@@ -41,12 +41,18 @@ export class Client implements AsyncDisposable {
   call<Value = unknown>(capability: string, options: CallOptions = {}): Call<Value> {
     const { args = [], kwargs = {}, signal, ...rest } = options;
     const controller = new AbortController();
-    if (signal?.aborted) controller.abort(signal.reason);
-    else signal?.addEventListener("abort", () => controller.abort(signal.reason), { once: true });
+    const abort = (): void => controller.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener("abort", abort, { once: true });
     const open = (): Promise<NodeAccess> => this.#open();
     async function* events(): AsyncGenerator<RoutedEvent, void, void> {
-      const access = await open();
-      yield* access.call({ ...rest, capability, input: { args, kwargs } }, { signal: controller.signal });
+      try {
+        const access = await open();
+        yield* access.call({ ...rest, capability, input: { args, kwargs } }, { signal: controller.signal });
+      } finally {
+        // One signal may serve thousands of calls; each must let go of it.
+        signal?.removeEventListener("abort", abort);
+      }
     }
     return new Call<Value>(capability, events(), controller);
   }
