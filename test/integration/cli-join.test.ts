@@ -113,8 +113,8 @@ test("the commands say what is wrong with their arguments and what they may not 
   const id = typeof json === "object" && json !== null && "id" in json ? String(json.id) : "";
   expect((await at(0, "invite", "--revoke", id)).stderr).toContain(id);
   expect((await at(0, "approve")).stderr).toContain("No machine asks");
-  expect((await at(1, "invite")).stderr).toContain("root key");
-  expect((await at(1, "approve", "--lang", "zh")).stderr).toContain("根密钥");
+  expect((await at(1, "invite")).stderr).toContain("may not let others in");
+  expect((await at(1, "approve", "--lang", "zh")).stderr).toContain("无权让其他机器加入");
   expect((await at(0, "leave")).code).toBe(1);
   const empty = { home: join(folder, "empty") };
   expect((await cli(["join"], empty)).code).toBe(2);

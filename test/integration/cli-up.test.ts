@@ -24,6 +24,12 @@ function start(...args: string[]): CommandProcess {
 }
 const run = (...args: string[]): ReturnType<typeof runCommand> => runCommand(SOURCE_COMMAND, args, home);
 
+/** The command with a module that is loaded before it. */
+function withImport(source: string): readonly string[] {
+  const [program = "", ...rest] = SOURCE_COMMAND;
+  return [program, `--import=data:text/javascript,${encodeURIComponent(source)}`, ...rest];
+}
+
 test("up tells name, id, network, address, functions and the next command, and leaves at Ctrl-C", async () => {
   verifies("cli:start:output");
   const up = start("up", "--name", "desk", ...QUIET);
@@ -85,7 +91,7 @@ test("up --detach returns once the node is ready, and tells why it is not", () =
 
 test("an old Node.js is refused before anything that needs a new one is loaded", () => {
   const old = 'Object.defineProperty(process.versions, "node", { value: "20.19.2" })';
-  const pretend = [`--import=data:text/javascript,${encodeURIComponent(old)}`, ...SOURCE_COMMAND];
+  const pretend = withImport(old);
   expect(runCommand(pretend, ["status"], home)).toMatchObject({
     status: 1,
     stdout: "",
@@ -98,7 +104,7 @@ test("a command that only asks loads neither the mesh, nor the server, nor a sch
     const urls = [];
     registerHooks({ resolve: (name, context, next) => { const found = next(name, context); urls.push(found.url); return found; } });
     process.on("exit", () => process.stdout.write(urls.join("\\n")));`;
-  const listing = [`--import=data:text/javascript,${encodeURIComponent(list)}`, ...SOURCE_COMMAND];
+  const listing = withImport(list);
   const { stdout } = runCommand(listing, ["agents"], home);
   expect(stdout).toContain("cli/run-cli.ts");
   expect(stdout).toContain("commander");

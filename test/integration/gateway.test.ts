@@ -260,13 +260,13 @@ describe("the API", () => {
     });
   });
 
-  test("delegates a membership where the root key is, and says so where it is not", async () => {
+  test("delegates a membership where it has the right, and says so where it has not", async () => {
     const member = generateKeyPair().did;
     const good = await send(at("/api/memberships"), { body: { member } });
     expect(good).toMatchObject({ status: 200, body: { member, networkName: "home" } });
     const other = await startTestGateway();
     const bad = await send(`${other.gateway.url}/api/memberships`, { body: { member } });
-    expect(bad).toMatchObject({ status: 412, body: { code: "ROOT_KEY_MISSING" } });
+    expect(bad).toMatchObject({ status: 412, body: { code: "INVITE_RIGHT_MISSING" } });
     await other.gateway.close();
   });
 

@@ -90,11 +90,11 @@ describe("a code", () => {
     await amber.node.joining.revoke(made.id);
     const config = configOf(network, "cobalt");
     await expect(joinNetwork(config, { code: made.code ?? "" })).rejects.toMatchObject({ code: "INVITE_REVOKED" });
-    // The other network's invitation, altered so that it leads here.
+    // The other network's invitation, altered so that it leads here: this issuer never signed it.
     const foreign = parseInviteCode(await codeOf(jade));
     const here = { issuer: amber.node.did, issuerAddresses: amber.node.status().addresses };
     const altered = encodeInviteCode({ ...foreign, ...here });
-    await expect(joinNetwork(config, { code: altered })).rejects.toMatchObject({ code: "NETWORK_MISMATCH" });
+    await expect(joinNetwork(config, { code: altered })).rejects.toMatchObject({ code: "INVITE_INVALID" });
   });
 
   test("whose addresses were altered tells the secret to nobody and names each address", async () => {
@@ -131,7 +131,8 @@ describe("a code", () => {
   test("is refused where the folder is in another network; leaving makes room, the creator has to insist", async () => {
     await using network = new TestNetwork();
     await using own = new TestNetwork();
-    const code = await codeOf(await network.start("amber"));
+    const amber = await network.start("amber");
+    const { code = "" } = await amber.node.joining.invite({ memberOnly: true });
     const cobalt = await own.start("cobalt");
     const config = configOf(own, "cobalt");
     await expect(joinNetwork(config, { code })).rejects.toMatchObject({ code: "NODE_ALREADY_RUNNING" });
@@ -146,7 +147,7 @@ describe("a code", () => {
     // The root key of the network it left stays in the folder and opens nothing here.
     expect(joined.node.did).toBe(cobalt.node.did);
     expect(joined.node.status().network.did).toBe(network.nodes[0]?.node.status().network.did);
-    await expect(joined.node.joining.invite()).rejects.toMatchObject({ code: "ROOT_KEY_MISSING" });
+    await expect(joined.node.joining.invite()).rejects.toMatchObject({ code: "INVITE_RIGHT_MISSING" });
   });
 });
 
@@ -174,15 +175,42 @@ describe("without a code", () => {
     await until("linked", () => cobalt.node.peers().length === 1);
   });
 
-  test("a member without the root key lets nobody in", async () => {
+  test("a member only lets nobody in", async () => {
     await using network = new TestNetwork();
-    await network.start("amber");
-    const jade = await network.start("jade");
+    const amber = await network.start("amber");
+    const { code = "" } = await amber.node.joining.invite({ memberOnly: true });
+    await joinNetwork(configOf(network, "jade"), { code });
+    const jade = await startJoined(network, "jade");
     const asking = askForApproval(configOf(network, "cobalt"), {
       address: jade.node.status().addresses[0] ?? "",
       onPending: () => undefined,
     });
     await expect(asking).rejects.toMatchObject({ code: "JOIN_REFUSED" });
-    expect(() => jade.node.joining.approve(generateKeyPair().did)).toThrow(/root key/);
+    expect(() => jade.node.joining.approve(generateKeyPair().did)).toThrow(/may not let others in/);
+  });
+});
+
+describe("without the machine that made the network", () => {
+  test("any member lets others in, by code and by approval, and they let in others again", async () => {
+    await using network = new TestNetwork();
+    const amber = await network.start("amber");
+    await joinNetwork(configOf(network, "jade"), { code: await codeOf(amber) });
+    const jade = await startJoined(network, "jade");
+    await until("jade is linked", () => jade.node.peers().length === 1);
+    await amber.stop();
+
+    await joinNetwork(configOf(network, "cobalt"), { code: await codeOf(jade) });
+    const cobalt = await startJoined(network, "cobalt");
+    const asked = Promise.withResolvers<{ readonly own: string }>();
+    const config = configOf(network, "onyx");
+    const address = cobalt.node.status().addresses[0] ?? "";
+    const approved = askForApproval(config, { address, onPending: asked.resolve });
+    cobalt.node.joining.approve((await asked.promise).own);
+    await approved;
+    const onyx = await startJoined(network, "onyx");
+    await share(onyx, { add });
+    await until("jade hears of onyx", () => jade.node.offers({ capability: "add" }).length === 1);
+    expect((await callOn(jade, "add", { args: [2, 3] })).end).toMatchObject({ type: "final", value: 5 });
+    expect(onyx.node.status().network).toEqual(jade.node.status().network);
   });
 });

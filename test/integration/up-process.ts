@@ -2,12 +2,13 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 
-/** How to start the command as a process: from its sources, or as it was built. */
+/** How to start the command as a process, program first: from its sources, or as it was built. */
 export const SOURCE_COMMAND = [
+  process.execPath,
   "--conditions=easynet-source",
   join(import.meta.dirname, "../../packages/easynet/src/cli/main.ts"),
 ];
-export const BUILT_COMMAND = [join(import.meta.dirname, "../../packages/easynet/dist/cli/main.js")];
+export const BUILT_COMMAND = [process.execPath, join(import.meta.dirname, "../../packages/easynet/dist/cli/main.js")];
 
 /** Flags that keep a test node to itself: loopback, any free port, no multicast. */
 export const QUIET = ["--listen", "127.0.0.1", "--port", "0", "--api-port", "0", "--no-mdns"];
@@ -19,7 +20,8 @@ export class CommandProcess {
   readonly exit: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 
   constructor(command: readonly string[], args: readonly string[], home: string) {
-    this.child = spawn(process.execPath, [...command, ...args], { env: environment(home), stdio: "pipe" });
+    const [program = "", ...rest] = command;
+    this.child = spawn(program, [...rest, ...args], { env: environment(home), stdio: "pipe" });
     this.child.stdout?.on("data", (data: Buffer) => (this.stdout += data.toString()));
     this.child.stderr?.on("data", (data: Buffer) => (this.stderr += data.toString()));
     this.exit = once(this.child, "close").then(([code, signal]) => ({ code, signal }));
@@ -44,7 +46,8 @@ export function runCommand(
   home: string,
 ): { readonly status: number | null; readonly stdout: string; readonly stderr: string; readonly ms: number } {
   const startMs = performance.now();
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...args], {
+  const [program = "", ...rest] = command;
+  const { status, stdout, stderr } = spawnSync(program, [...rest, ...args], {
     env: environment(home),
     encoding: "utf8",
     timeout: 30_000,

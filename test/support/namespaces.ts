@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { generateKeyPair, type KeyPair } from "../../packages/easynet/src/identity/index.ts";
 import { Home } from "../../packages/easynet/src/node/index.ts";
 import { issueMembershipFile } from "../../packages/easynet/src/node/network.ts";
@@ -52,12 +53,41 @@ export class Namespaces implements AsyncDisposable {
     execFileSync("ip", ["-n", this.#nameOf(label), ...args]);
   }
 
+  /** A switch between namespaces that passes everything on, except multicast when it is told so. */
+  bridge(label: string, ports: readonly (readonly [string, string])[], options: { readonly multicast: boolean }): void {
+    this.ip(label, "link", "add", "switch", "type", "bridge", "mcast_snooping", "0");
+    this.ip(label, "link", "set", "switch", "up");
+    for (const [to, address] of ports) {
+      const pair = ["link", "add", `to-${label}`, "netns", this.#nameOf(to), "type", "veth"];
+      execFileSync("ip", [...pair, "peer", "name", `to-${to}`, "netns", this.#nameOf(label)]);
+      this.ip(to, "addr", "add", address, "dev", `to-${label}`);
+      this.ip(to, "link", "set", `to-${label}`, "up");
+      this.ip(label, "link", "set", `to-${to}`, "master", "switch", "up");
+      const flood = options.multicast ? "on" : "off";
+      this.ip(label, "link", "set", `to-${to}`, "type", "bridge_slave", "mcast_flood", flood);
+    }
+  }
+
+  /** Waits until the cables of a namespace carry: the kernel tells that up to a second after they were plugged in. */
+  async untilCarried(label: string): Promise<void> {
+    const pending = (): boolean =>
+      execFileSync("ip", ["-n", this.#nameOf(label), "-o", "link", "show", "up"], { encoding: "utf8" })
+        .split("\n")
+        .some((line) => line.includes("to-") && !line.includes("state UP"));
+    for (const endMs = performance.now() + 5000; pending() && performance.now() < endMs;) await sleep(20);
+  }
+
+  /** What to write before a program so that it runs there. */
+  prefix(label: string): readonly string[] {
+    return ["ip", "netns", "exec", this.#nameOf(label)];
+  }
+
   /** Starts a member of the network in a namespace, named after it. */
   async start(label: string, flags: Readonly<Record<string, unknown>> = {}): Promise<RemoteNode> {
     const home = new Home(join(this.#folder, label));
     const member = home.nodeKey().did;
-    const options = { member, networkName: "test", addresses: [], nowMs: Date.now() };
-    home.saveMembership(await issueMembershipFile(this.#root, options));
+    const options = { member, networkName: "test", addresses: [], mayInvite: true, nowMs: Date.now() };
+    home.saveMembership(await issueMembershipFile({ keyPair: this.#root }, options));
     const all = { home: home.path, name: label, listenPort: 7441, mdns: false, logLevel: "silent", ...flags };
     const node = await RemoteNode.start(this.#nameOf(label), JSON.stringify(all));
     this.#nodes.push(node);

@@ -5,6 +5,7 @@ export const JOIN_TEXTS_EN = {
   "invite.about": "make a code that lets another machine join this network",
   "invite.uses": "how many machines may join with it (1)",
   "invite.expires": "how long it holds: 10m, 1h; a bare number is seconds (15m)",
+  "invite.memberOnly": "it becomes a member that cannot let others in, for machines that are not quite yours",
   "invite.list": "list the invitations that hold",
   "invite.revoke": "call the invitation of this id back",
   "invite.made":
@@ -53,6 +54,7 @@ export const JOIN_TEXTS_ZH: Record<keyof typeof JOIN_TEXTS_EN, string> = {
   "invite.about": "生成一个邀请码，让另一台机器加入本网络",
   "invite.uses": "可用它加入的机器数（1）",
   "invite.expires": "有效时间：10m、1h；纯数字为秒（15m）",
+  "invite.memberOnly": "成为普通成员，不能再让其他机器加入；适用于不完全属于你的机器",
   "invite.list": "列出仍有效的邀请",
   "invite.revoke": "撤回该编号的邀请",
   "invite.made": "在另一台机器上执行（{time} 内有效，最多 {count} 台机器；用 easynet invite --revoke {id} 撤回）：",

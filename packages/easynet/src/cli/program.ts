@@ -20,6 +20,7 @@ const COMMANDS: readonly Declare[] = [
     })
       .option("--uses <count>", context.text("invite.uses"))
       .option("--expires <time>", context.text("invite.expires"))
+      .option("--member-only", context.text("invite.memberOnly"))
       .option("--list", context.text("invite.list"))
       .option("--revoke <id>", context.text("invite.revoke"))
       .action(async (options) => (await import("./commands/invite.ts")).invite(context, options)),
@@ -40,7 +41,8 @@ const COMMANDS: readonly Declare[] = [
   (program, context) =>
     command(program, context, { name: "approve", examples: ["easynet approve", "easynet approve cobalt-owl"] })
       .argument("[who]", context.text("approve.who"))
-      .action(async (who) => (await import("./commands/approve.ts")).approve(context, who)),
+      .option("--member-only", context.text("invite.memberOnly"))
+      .action(async (who, options) => (await import("./commands/approve.ts")).approve(context, who, options)),
   (program, context) =>
     command(program, context, { name: "leave", examples: ["easynet leave", "easynet leave --yes"] })
       .option("--yes", context.text("leave.yes"))

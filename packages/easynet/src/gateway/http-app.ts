@@ -16,7 +16,7 @@ import { explainIssues } from "./explain-issues.ts";
 import type { GatewayOptions } from "./gateway-options.ts";
 import { findRoutes } from "./find-routes.ts";
 import { Guard } from "./guard.ts";
-import { joinRoutes } from "./join-routes.ts";
+import { inviteRoutes, joinRoutes } from "./join-routes.ts";
 import { BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
 import { doctorRoute } from "./doctor-route.ts";
@@ -77,6 +77,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     await typed.register(stateRoutes(context));
     await typed.register(findRoutes(context));
+    await typed.register(inviteRoutes(context));
     await typed.register(joinRoutes(context));
     await typed.register(doctorRoute(context));
     await typed.register(callRoute(context));

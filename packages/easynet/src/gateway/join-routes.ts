@@ -13,6 +13,7 @@ const inviteSchema = z
     joined: z.array(z.string()).readonly().describe("Dids of those who joined with it."),
     expiresAtMs: z.number(),
     revoked: z.boolean(),
+    memberOnly: z.boolean().describe("Who joins with it may not let others in."),
   })
   .meta({ id: "Invite" });
 
@@ -20,6 +21,7 @@ const inviteRequestSchema = z
   .strictObject({
     uses: z.number().int().min(1).max(100).optional().describe("Machines that may join with it; 1 when absent."),
     expiresMs: z.number().int().min(10_000).max(604_800_000).optional().describe("900 000 when absent."),
+    memberOnly: z.boolean().optional().describe("Who joins with it may not let others in; false when absent."),
   })
   .meta({ id: "InviteRequest" });
 
@@ -32,32 +34,39 @@ const pendingSchema = z
     address: z.string(),
     askedAtMs: z.number(),
     approved: z.boolean(),
+    memberOnly: z.boolean(),
   })
   .meta({ id: "PendingJoin" });
 
 const approveSchema = z
-  .strictObject({ who: z.string().min(1).max(120).describe("Did or name of a machine that asks to be let in.") })
+  .strictObject({
+    who: z.string().min(1).max(120).describe("Did or name of a machine that asks to be let in."),
+    memberOnly: z.boolean().optional().describe("It may not let others in; false when absent."),
+  })
   .meta({ id: "Approve" });
 
 const leaveSchema = z
   .strictObject({ confirmed: z.boolean().optional().describe("Needed on the node that holds the root key.") })
   .meta({ id: "Leave" });
 
-/** Routes that let machines in, and this one out. */
-export function joinRoutes({ options }: RouteContext): FastifyPluginCallbackZod {
-  const { node, onStopRequested } = options;
+/** Codes that let machines in. */
+export function inviteRoutes({ options: { node } }: RouteContext): FastifyPluginCallbackZod {
   return (app, _, done) => {
     app.post(
       "/api/invites",
       {
         schema: {
-          summary: "Make an invitation; needs the root key of the network",
+          summary: "Make an invitation; needs the right to let machines in",
           body: inviteRequestSchema,
           response: { 200: inviteSchema, ...problems },
         },
       },
-      ({ body: { uses, expiresMs } }) =>
-        node.joining.invite({ ...(uses !== undefined && { uses }), ...(expiresMs !== undefined && { expiresMs }) }),
+      ({ body: { uses, expiresMs, memberOnly } }) =>
+        node.joining.invite({
+          ...(uses !== undefined && { uses }),
+          ...(expiresMs !== undefined && { expiresMs }),
+          ...(memberOnly !== undefined && { memberOnly }),
+        }),
     );
     app.get(
       "/api/invites",
@@ -80,6 +89,14 @@ export function joinRoutes({ options }: RouteContext): FastifyPluginCallbackZod 
       },
       ({ body }) => node.joining.revoke(body.id),
     );
+    done();
+  };
+}
+
+/** Machines that ask to be let in, and this one's way out. */
+export function joinRoutes({ options }: RouteContext): FastifyPluginCallbackZod {
+  const { node, onStopRequested } = options;
+  return (app, _, done) => {
     app.get(
       "/api/joins",
       {
@@ -93,7 +110,7 @@ export function joinRoutes({ options }: RouteContext): FastifyPluginCallbackZod 
     app.post(
       "/api/joins/approve",
       { schema: { summary: "Let one of them in", body: approveSchema, response: { 200: pendingSchema, ...problems } } },
-      ({ body }) => node.joining.approve(body.who),
+      ({ body: { who, memberOnly = false } }) => node.joining.approve(who, { memberOnly }),
     );
     app.post(
       "/api/leave",

@@ -74,7 +74,7 @@ export function stateRoutes({ options, streams }: RouteContext): FastifyPluginCa
       "/api/memberships",
       {
         schema: {
-          summary: "Make a membership for another machine; needs the root key of the network",
+          summary: "Make a membership for another machine; needs the right to let machines in",
           body: membershipRequestSchema,
           response: { 200: membershipSchema, ...problems },
         },

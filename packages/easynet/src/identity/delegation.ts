@@ -1,12 +1,12 @@
 /**
- * UCAN 1.0 delegations (ucan-wg/spec, ucan-wg/delegation) from the root key of a network: one link, one command on the
- * network itself, no conditions. Envelope and DAG-CBOR come from iso-ucan; signing and verifying are node:crypto's,
- * because the library's own cost 15 times as much. Chains and policies are refused here, not ignored.
+ * UCAN 1.0 delegations (ucan-wg/spec, ucan-wg/delegation), one at a time: a command on a network, no conditions.
+ * Envelope and DAG-CBOR come from iso-ucan; signing and verifying are node:crypto's, because the library's own cost 15
+ * times as much. Policies are refused here, not ignored. Chains are membership.ts's.
  */
 import { randomBytes } from "node:crypto";
 import type * as Envelope from "iso-ucan/envelope";
 import { EasynetError } from "../kernel/index.ts";
-import { parseDid, verifySignature } from "./keys.ts";
+import { isDid, parseDid, verifySignature } from "./keys.ts";
 import type { Did, KeyPair } from "./types.ts";
 
 /** Checked before decoding; ours have 347 bytes. */
@@ -23,6 +23,8 @@ const SIGNED_OFFSET = ENVELOPE_PREFIX.length + 64;
 /** What a delegation says; times in whole seconds. */
 export interface DelegationClaims {
   readonly network: Did;
+  /** Who signs it: the network's root key, or somebody whom it gave the right. */
+  readonly issuer: Did;
   readonly audience: Did;
   readonly command: string;
   readonly nonce: Uint8Array;
@@ -38,7 +40,7 @@ export async function assembleDelegation(claims: DelegationClaims, signature: Ui
     version: UCAN_VERSION,
     signatureType: "Ed25519",
     payload: {
-      iss: ucanDid(claims.network),
+      iss: ucanDid(claims.issuer),
       aud: ucanDid(claims.audience),
       sub: ucanDid(claims.network),
       cmd: claims.command,
@@ -52,28 +54,33 @@ export async function assembleDelegation(claims: DelegationClaims, signature: Ui
 }
 
 export interface IssueDelegationOptions {
+  readonly network: Did;
   readonly audience: Did;
   readonly command: string;
   /** Wall clock, Unix epoch ms. */
   readonly nowMs: number;
   /** How long it holds; at least 1,000 ms, rounded down to whole seconds. */
   readonly timeToLiveMs: number;
+  /** It ends no later than this, Unix epoch ms. @default never */
+  readonly endsByMs?: number;
   /** @default random */
   readonly nonce?: Uint8Array;
 }
 
 /** @throws {EasynetError} INVALID_ARGUMENT when the times are out of range */
-export async function issueDelegation(root: KeyPair, options: IssueDelegationOptions): Promise<Uint8Array> {
-  const { audience, command, nowMs, timeToLiveMs, nonce = randomBytes(DELEGATION_NONCE_BYTES) } = options;
-  const expiresSeconds = Math.floor((nowMs + timeToLiveMs) / 1000);
+export async function issueDelegation(issuer: KeyPair, options: IssueDelegationOptions): Promise<Uint8Array> {
+  const { network, audience, command, nowMs, timeToLiveMs, endsByMs = Infinity } = options;
+  const { nonce = randomBytes(DELEGATION_NONCE_BYTES) } = options;
+  const expiresSeconds = Math.floor(Math.min(nowMs + timeToLiveMs, endsByMs) / 1000);
   if (!(timeToLiveMs >= 1000) || !Number.isSafeInteger(expiresSeconds * 1000)) {
     const reason = `${timeToLiveMs} ms is not a lifetime of at least 1000 ms`;
     throw new EasynetError("INVALID_ARGUMENT", { subject: "A membership", reason });
   }
   const notBeforeSeconds = Math.floor(nowMs / 1000);
-  const claims = { network: root.did, audience, command, nonce, notBeforeSeconds, expiresSeconds };
+  const times = { notBeforeSeconds, expiresSeconds };
+  const claims = { network, issuer: issuer.did, audience, command, nonce, ...times };
   const bytes = await assembleDelegation(claims, new Uint8Array(64));
-  bytes.set(root.sign(bytes.subarray(SIGNED_OFFSET)), ENVELOPE_PREFIX.length);
+  bytes.set(issuer.sign(bytes.subarray(SIGNED_OFFSET)), ENVELOPE_PREFIX.length);
   return bytes;
 }
 
@@ -84,17 +91,27 @@ export function signatureOfDelegation(bytes: Uint8Array): Uint8Array {
 
 export interface CheckDelegationOptions {
   readonly network: Did;
-  readonly audience: Did;
-  readonly command: string;
+  readonly issuer: Did;
+  /** Undefined: anybody; who it is comes back. */
+  readonly audience: Did | undefined;
+  /** Any of these. */
+  readonly commands: readonly string[];
   /** Wall clock, Unix epoch ms. */
   readonly nowMs: number;
   /** Makes the error of a refusal; `reason` starts with "its". */
   readonly refuse: (reason: string, cause?: unknown) => never;
 }
 
-/** Returns when the delegation ends, Unix epoch ms. Throws what `refuse` throws and nothing else. */
-export async function checkDelegation(bytes: Uint8Array, options: CheckDelegationOptions): Promise<number> {
-  const { network, audience, command, nowMs, refuse } = options;
+export interface CheckedDelegation {
+  readonly audience: Did;
+  readonly command: string;
+  /** Unix epoch ms. */
+  readonly expiresAtMs: number;
+}
+
+/** What the delegation says, once it is found good. Throws what `refuse` throws and nothing else. */
+export async function checkDelegation(bytes: Uint8Array, options: CheckDelegationOptions): Promise<CheckedDelegation> {
+  const { network, issuer, audience, commands, nowMs, refuse } = options;
   if (bytes.length > DELEGATION_BYTES_MAX) refuse(`its membership has ${bytes.length} bytes`);
   const codec = await loadEnvelope();
   const claims = ((): Claims => {
@@ -104,23 +121,26 @@ export async function checkDelegation(bytes: Uint8Array, options: CheckDelegatio
       return refuse("its membership is not a UCAN 1.0 delegation", error);
     }
   })();
-  if (claims.iss !== network || claims.sub !== network) refuse("its membership was issued for another network");
-  if (claims.aud !== audience) refuse("its membership was issued to another key");
-  if (claims.cmd !== command) refuse("its delegation is not a membership");
+  if (claims.iss !== issuer || claims.sub !== network) refuse("its membership was issued for another network");
+  if (typeof claims.aud !== "string" || !isDid(claims.aud) || claims.aud !== (audience ?? claims.aud)) {
+    return refuse("its membership was issued to another key");
+  }
+  if (!commands.includes(claims.cmd)) refuse("its delegation is not a membership");
   if (claims.conditions !== 0) refuse("its membership has conditions that this version does not know");
   const expiresAtMs = claims.exp * 1000;
   if (nowMs >= expiresAtMs) refuse(`its membership expired at ${expiresAtMs}`);
   if (claims.nbf * 1000 > nowMs + DELEGATION_SKEW_MS) refuse("its membership is not valid yet; compare the clocks");
   const signature = bytes.subarray(ENVELOPE_PREFIX.length, SIGNED_OFFSET);
-  if (!verifySignature(network, bytes.subarray(SIGNED_OFFSET), signature)) {
+  if (!verifySignature(issuer, bytes.subarray(SIGNED_OFFSET), signature)) {
     refuse("the signature of its membership does not verify");
   }
-  return expiresAtMs;
+  return { audience: claims.aud, command: claims.cmd, expiresAtMs };
 }
 
 interface Claims {
   readonly iss: string;
-  readonly aud: string;
+  /** Whatever stood there. */
+  readonly aud: unknown;
   readonly sub: string | null | undefined;
   readonly cmd: string;
   readonly conditions: number;

@@ -4,8 +4,8 @@ import { decodeCrockford, encodeCrockford } from "./crockford.ts";
 import { INVITE_SECRET_BYTES, type Invite } from "./invite.ts";
 import { didFromPublicKey, didToPublicKey } from "./keys.ts";
 
-/** Layout of the bytes (docs/protocol/join.md); a later one gets the next number. */
-const CODE_VERSION = 1;
+/** Layout of the bytes (docs/protocol/join.md); a later one gets the next number. In 1 the root key signed. */
+const CODE_VERSION = 2;
 const CHECKSUM_BYTES = 4;
 const NAME_BYTES_MAX = 60;
 /** Addresses in one code; further ones are left out. */
@@ -59,7 +59,8 @@ export function parseInviteCode(text: string): Invite {
 }
 
 function readBody(body: Buffer): Invite {
-  if (body.readUInt8(0) !== CODE_VERSION) throw invalid("it was made by a later version; update easynet");
+  if (body.readUInt8(0) !== CODE_VERSION)
+    throw invalid("it was made by another version; update easynet on both machines");
   const notBeforeSeconds = body.readUInt32BE(81);
   const expiresSeconds = notBeforeSeconds + body.readUInt32BE(85);
   let at = 153;

@@ -25,5 +25,7 @@ test("the published code reads and writes as it says, and proves what it says", 
   expect(proof.inviteKey).toBe(vector.inviteKey);
   expect(hexOf(proof.delegation)).toBe(vector.delegation);
   expect(hexOf(proof.signature)).toBe(vector.proof);
-  await expect(verifyInviteProof(proof, { network, joiner, nowMs })).resolves.toBeUndefined();
+  await expect(
+    verifyInviteProof(proof, { network, issuer: parseDid(vector.issuer), joiner, nowMs }),
+  ).resolves.toBeUndefined();
 });

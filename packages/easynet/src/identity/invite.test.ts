@@ -7,14 +7,14 @@ import { encodeInviteCode, parseInviteCode } from "./invite-code.ts";
 import { generateKeyPair } from "./keys.ts";
 
 const NOW_MS = 1_700_000_000_000;
-const root = generateKeyPair();
-const issuer = generateKeyPair().did;
+const network = generateKeyPair().did;
+const issuer = generateKeyPair();
 const joiner = generateKeyPair().did;
 
 async function make(changes: Partial<Parameters<typeof issueInvite>[1]> = {}): Promise<Invite> {
-  const { key: _, ...invite } = await issueInvite(root, {
+  const { key: _, ...invite } = await issueInvite(issuer, {
+    network,
     networkName: "home",
-    issuer,
     nowMs: NOW_MS,
     timeToLiveMs: 900_000,
     issuerAddresses: ["/ip4/192.168.1.20/tcp/7441", "/dns/desk.example/tcp/1"],
@@ -108,7 +108,7 @@ describe("an invitation code", () => {
 });
 
 describe("what a joiner shows", () => {
-  const options = { network: root.did, joiner, nowMs: NOW_MS };
+  const options = { network, issuer: issuer.did, joiner, nowMs: NOW_MS };
 
   test("is taken for its own key, also out of a code", async () => {
     const proof = await proveInvite(parseInviteCode(code), { joiner, nowMs: NOW_MS });
@@ -120,18 +120,20 @@ describe("what a joiner shows", () => {
     const thief = { ...options, joiner: generateKeyPair().did };
     await expect(verifyInviteProof(proof, thief)).rejects.toEqual(failure);
     await expect(verifyInviteProof(proof, { ...options, network: generateKeyPair().did })).rejects.toEqual(failure);
+    await expect(verifyInviteProof(proof, { ...options, issuer: generateKeyPair().did })).rejects.toEqual(failure);
     const late = { ...options, nowMs: NOW_MS + 900_000 };
     await expect(verifyInviteProof(proof, late)).rejects.toMatchObject({ code: "INVITE_EXPIRED" });
     await expect(verifyInviteProof(proof, { ...options, nowMs: NOW_MS - 120_000 })).rejects.toEqual(failure);
   });
 
-  test("cannot be made for longer, for another network or with another secret than was delegated", async () => {
+  test("cannot be made for longer, for another network or issuer or with another secret than was delegated", async () => {
     const at = { joiner, nowMs: NOW_MS };
     const secret = invite.secret.map((byte) => byte ^ 1);
     for (const altered of [
       { ...invite, expiresSeconds: invite.expiresSeconds + 1 },
       { ...invite, notBeforeSeconds: invite.notBeforeSeconds - 1 },
       { ...invite, network: generateKeyPair().did },
+      { ...invite, issuer: generateKeyPair().did },
       { ...invite, secret },
     ]) {
       await expect(proveInvite(altered, at)).rejects.toEqual(failure);

@@ -1,6 +1,6 @@
 /**
- * An invitation: a short-lived delegation (delegation.ts) of `/easynet/net/invite` from the network's root key to a key
- * made for this invitation alone. The code carries that key's secret; whoever holds the code proves it by signing the
+ * An invitation: a short-lived delegation (delegation.ts) of `/easynet/net/invite` from a member that may let others in,
+ * the issuer, to a key made for this invitation alone. The code carries that key's secret; whoever holds the code proves it by signing the
  * own did with it, and gets a membership for that did only. Nothing in the code opens the network by itself: the issuer
  * decides how often and until when, and the secret is worth nothing afterwards.
  */
@@ -30,7 +30,7 @@ export interface Invite {
   readonly secret: Uint8Array;
   readonly notBeforeSeconds: number;
   readonly expiresSeconds: number;
-  /** Of the delegation, by the network's root key; 64 bytes. */
+  /** Of the delegation, by the issuer's key; 64 bytes. */
   readonly signature: Uint8Array;
   /** Where the issuer is, without its key. */
   readonly issuerAddresses: readonly string[];
@@ -47,7 +47,7 @@ export function inviteKey(secret: Uint8Array): { readonly keyPair: KeyPair; read
 
 export interface IssueInviteOptions extends Pick<
   Invite,
-  "networkName" | "issuer" | "issuerAddresses" | "memberAddresses"
+  "network" | "networkName" | "issuerAddresses" | "memberAddresses"
 > {
   /** Wall clock, Unix epoch ms. */
   readonly nowMs: number;
@@ -55,11 +55,15 @@ export interface IssueInviteOptions extends Pick<
 }
 
 /** @throws {EasynetError} INVALID_ARGUMENT when the times are out of range */
-export async function issueInvite(root: KeyPair, options: IssueInviteOptions): Promise<Invite & { readonly key: Did }> {
-  const { nowMs, timeToLiveMs, networkName, issuer, issuerAddresses, memberAddresses } = options;
+export async function issueInvite(
+  issuer: KeyPair,
+  options: IssueInviteOptions,
+): Promise<Invite & { readonly key: Did }> {
+  const { nowMs, timeToLiveMs, network, networkName, issuerAddresses, memberAddresses } = options;
   const secret = Uint8Array.from(randomBytes(INVITE_SECRET_BYTES));
   const { keyPair, nonce } = inviteKey(secret);
-  const delegation = await issueDelegation(root, {
+  const delegation = await issueDelegation(issuer, {
+    network,
     audience: keyPair.did,
     command: INVITE_COMMAND,
     nowMs,
@@ -68,9 +72,9 @@ export async function issueInvite(root: KeyPair, options: IssueInviteOptions): P
   });
   return {
     key: keyPair.did,
-    network: root.did,
+    network,
     networkName,
-    issuer,
+    issuer: issuer.did,
     secret,
     notBeforeSeconds: Math.floor(nowMs / 1000),
     expiresSeconds: Math.floor((nowMs + timeToLiveMs) / 1000),
@@ -93,24 +97,25 @@ export async function proveInvite(
   options: { readonly joiner: Did; readonly nowMs: number },
 ): Promise<InviteProof> {
   const { keyPair, nonce } = inviteKey(invite.secret);
-  const { network, notBeforeSeconds, expiresSeconds } = invite;
-  const claims = { network, audience: keyPair.did, command: INVITE_COMMAND, nonce, notBeforeSeconds, expiresSeconds };
+  const { network, issuer, notBeforeSeconds, expiresSeconds } = invite;
+  const times = { notBeforeSeconds, expiresSeconds };
+  const claims = { network, issuer, audience: keyPair.did, command: INVITE_COMMAND, nonce, ...times };
   const delegation = await assembleDelegation(claims, invite.signature);
-  await checkInvite(delegation, { network, inviteKey: keyPair.did, nowMs: options.nowMs });
+  await checkInvite(delegation, { network, issuer, inviteKey: keyPair.did, nowMs: options.nowMs });
   const signature = keyPair.sign(proofBytes(network, options.joiner));
   return { inviteKey: keyPair.did, delegation, signature };
 }
 
 /**
- * Checks what a joiner shows. How often the invitation was used is for the issuer to know.
+ * Checks what a joiner shows to the issuer. How often the invitation was used is for the issuer to know.
  * @throws {EasynetError} INVITE_INVALID, INVITE_EXPIRED
  */
 export async function verifyInviteProof(
   proof: InviteProof,
-  options: { readonly network: Did; readonly joiner: Did; readonly nowMs: number },
+  options: { readonly network: Did; readonly issuer: Did; readonly joiner: Did; readonly nowMs: number },
 ): Promise<void> {
-  const { network, joiner, nowMs } = options;
-  await checkInvite(proof.delegation, { network, inviteKey: proof.inviteKey, nowMs });
+  const { network, issuer, joiner, nowMs } = options;
+  await checkInvite(proof.delegation, { network, issuer, inviteKey: proof.inviteKey, nowMs });
   if (!verifySignature(proof.inviteKey, proofBytes(network, joiner), proof.signature)) {
     throw new EasynetError("INVITE_INVALID", { reason: "it was not shown by the machine that holds it" });
   }
@@ -118,14 +123,14 @@ export async function verifyInviteProof(
 
 async function checkInvite(
   delegation: Uint8Array,
-  options: { readonly network: Did; readonly inviteKey: Did; readonly nowMs: number },
+  options: { readonly network: Did; readonly issuer: Did; readonly inviteKey: Did; readonly nowMs: number },
 ): Promise<void> {
-  const { network, inviteKey: audience, nowMs } = options;
+  const { network, issuer, inviteKey: audience, nowMs } = options;
   const refuse = (reason: string, cause?: unknown): never => {
     if (reason.includes("expired")) throw new EasynetError("INVITE_EXPIRED", {}, { cause });
     throw new EasynetError("INVITE_INVALID", { reason: reason.replace("membership", "delegation") }, { cause });
   };
-  await checkDelegation(delegation, { network, audience, command: INVITE_COMMAND, nowMs, refuse });
+  await checkDelegation(delegation, { network, issuer, audience, commands: [INVITE_COMMAND], nowMs, refuse });
 }
 
 function proofBytes(network: Did, joiner: Did): Uint8Array {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import chain from "../../../../docs/protocol/vectors/membership-chain.json" with { type: "json" };
 import { z } from "zod";
 import { parseDid } from "./keys.ts";
 import { verifyMembership } from "./membership.ts";
@@ -21,5 +22,17 @@ test("the published membership stays valid", async () => {
     network,
     member,
     expiresAtMs: vector.expiresAtMs,
+    mayInvite: false,
+    delegationsCount: 1,
   });
+});
+
+test("the published membership that another member gave stays valid", async () => {
+  const { through, delegations, ...expected } = chain;
+  const bytes = Buffer.from(delegations, "base64");
+  const [network, member] = [parseDid(chain.network), parseDid(chain.member)];
+  const options = { network, member, nowMs: chain.notBeforeMs };
+  const { notBeforeMs: _, ...claims } = expected;
+  await expect(verifyMembership(bytes, options)).resolves.toEqual({ ...claims, delegationsCount: 2 });
+  await expect(verifyMembership(bytes, { ...options, member: parseDid(through) })).rejects.toThrow(/another key/);
 });

@@ -64,6 +64,8 @@ describe("a membership", () => {
       network: root.did,
       member: member.did,
       expiresAtMs: NOW_MS + HOUR_MS,
+      mayInvite: false,
+      delegationsCount: 1,
     });
   });
 

@@ -18,5 +18,10 @@ export interface KeyPair {
 export interface Membership {
   readonly network: Did;
   readonly member: Did;
+  /** When the first of its delegations ends, Unix epoch ms. */
   readonly expiresAtMs: number;
+  /** Holds the right to make others members. */
+  readonly mayInvite: boolean;
+  /** Delegations from the network's root key to the member; 1 = the root key signed it. */
+  readonly delegationsCount: number;
 }

@@ -122,10 +122,10 @@ export const ERROR_TABLE = {
     "A web page of {origin} tried to use this node and was refused. Use the address that easynet up printed.",
     "来自 {origin} 的网页试图访问本节点，已被拒绝。请使用 easynet up 打印的地址。",
   ),
-  ROOT_KEY_MISSING: terminal(
+  INVITE_RIGHT_MISSING: terminal(
     "FAILED_PRECONDITION",
-    "This node does not hold the root key of the network {network}. Ask on the machine that created it.",
-    "本节点没有网络 {network} 的根密钥。请在创建该网络的机器上操作。",
+    "This machine is only a member of the network {network} and may not let others in. Do it on another machine of the network.",
+    "本机在网络 {network} 中只是普通成员，无权让其他机器加入。请在网络中的另一台机器上操作。",
   ),
   INVITE_INVALID: terminal(
     "INVALID_ARGUMENT",
@@ -164,8 +164,8 @@ export const ERROR_TABLE = {
   ),
   LEAVE_UNCONFIRMED: terminal(
     "FAILED_PRECONDITION",
-    "This machine holds the root key of the network {network}: after it left nobody new can join. Leave with --yes.",
-    "本机持有网络 {network} 的根密钥：离开后将无法接纳新机器。确认请加 --yes。",
+    "This machine holds the root key of the network {network}: after it left, the right of the others to let machines in ends some day. Leave with --yes.",
+    "本机持有网络 {network} 的根密钥：离开后，其他机器接纳新机器的权限终将到期。确认请加 --yes。",
   ),
   DUPLICATE_IDENTITY: transient(
     "ABORTED",

@@ -1,4 +1,4 @@
-import { type Did, parseDid } from "../identity/index.ts";
+import type { Did, KeyPair, Membership } from "../identity/index.ts";
 import { type Clock, EasynetError, type Logger } from "../kernel/index.ts";
 import type { Mesh, Stranger } from "../mesh/index.ts";
 import type { Store } from "../storage/index.ts";
@@ -6,11 +6,12 @@ import type { Home } from "./home.ts";
 import { Invitations } from "./invitations.ts";
 import { JoinForwarding } from "./join-forwarding.ts";
 import { MembershipRenewal } from "./membership-renewal.ts";
-import type { NetworkAccess } from "./network.ts";
-import type { PendingJoinReport } from "./types.ts";
+import { type Granter, issueMembershipFile, type NetworkAccess } from "./network.ts";
+import type { MembershipFile, PendingJoinReport } from "./types.ts";
 
 export interface EntranceOptions {
   readonly home: Home;
+  readonly nodeKey: KeyPair;
   readonly access: NetworkAccess;
   readonly network: { readonly did: Did; readonly name: string };
   readonly store: Store;
@@ -28,15 +29,17 @@ export class Entrance implements Disposable {
   #forwarding: JoinForwarding | undefined;
   #renewal: MembershipRenewal | undefined;
   #delegation: Uint8Array;
+  #verified: Membership;
 
   constructor(options: EntranceOptions) {
     const { access } = options;
     this.#options = options;
     this.#delegation = access.delegation;
+    this.#verified = access.verified;
     this.joining = new Invitations({
       ...options,
-      self: parseDid(access.membership.member),
-      root: access.root,
+      keyPair: options.nodeKey,
+      granter: () => this.#granter(),
       addresses: () => this.#mesh?.addresses() ?? [],
       memberAddresses: () => this.#dialledAddresses(),
       onAsked: (pending) => this.onAsked?.(pending),
@@ -53,6 +56,21 @@ export class Entrance implements Disposable {
     return this.#options.access.root !== undefined;
   }
 
+  /** @throws {EasynetError} INVITE_RIGHT_MISSING; INVALID_ARGUMENT when `member` is no did */
+  async delegate(member: string): Promise<MembershipFile> {
+    const { network, clock } = this.#options;
+    const granter = this.#granter();
+    if (!granter) throw new EasynetError("INVITE_RIGHT_MISSING", { network: network.name });
+    const addresses = this.#mesh?.addresses() ?? [];
+    return issueMembershipFile(granter, {
+      member,
+      networkName: network.name,
+      addresses,
+      mayInvite: true,
+      nowMs: clock.nowMs(),
+    });
+  }
+
   /** Opens over a mesh that is not started yet. */
   open(mesh: Mesh): void {
     const { access, clock } = this.#options;
@@ -61,9 +79,10 @@ export class Entrance implements Disposable {
     this.#renewal = new MembershipRenewal({
       ...this.#options,
       mesh,
-      root: access.root,
-      expiresAtMs: access.expiresAtMs,
-      onRenewed: (delegation) => this.#keep(delegation),
+      holdsRoot: access.root !== undefined,
+      granter: () => this.#granter(),
+      membership: () => ({ bytes: this.#delegation, verified: this.#verified }),
+      onRenewed: (delegation, verified) => this.#keep(delegation, verified),
     });
   }
 
@@ -77,9 +96,18 @@ export class Entrance implements Disposable {
     this.#renewal?.[Symbol.dispose]();
   }
 
-  #keep(delegation: Uint8Array): void {
+  /** The root key signs with fewer steps than the own membership. */
+  #granter(): Granter | undefined {
+    const { access, network, nodeKey } = this.#options;
+    if (access.root) return { keyPair: access.root };
+    if (!this.#verified.mayInvite) return undefined;
+    return { keyPair: nodeKey, through: { network: network.did, membership: this.#delegation } };
+  }
+
+  #keep(delegation: Uint8Array, verified: Membership): void {
     const { home, access } = this.#options;
     this.#delegation = delegation;
+    this.#verified = verified;
     // After `leave` there is none to keep.
     if (!home.membership()) return;
     home.saveMembership({ ...access.membership, delegation: Buffer.from(delegation).toString("base64") });

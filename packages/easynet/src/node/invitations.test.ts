@@ -1,22 +1,36 @@
 import { describe, expect, test } from "vitest";
-import { type Did, generateKeyPair, parseInviteCode, proveInvite, verifyMembership } from "../identity/index.ts";
+import {
+  type Did,
+  generateKeyPair,
+  issueMembership,
+  type Membership,
+  parseInviteCode,
+  proveInvite,
+  verifyMembership,
+} from "../identity/index.ts";
 import { silentLogger } from "../kernel/index.ts";
 import { MemoryStore } from "../storage/index.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { Invitations } from "./invitations.ts";
 import { INVITES_COUNT_MAX } from "./invite-book.ts";
 import { decodeJoinAnswer, encodeJoinRequest, type JoinAnswer } from "./join-messages.ts";
+import type { Granter } from "./network.ts";
 import { PENDING_COUNT_MAX, PENDING_LIFETIME_MS, PENDING_PER_HOST_MAX } from "./pending-joins-core.ts";
 
 const root = generateKeyPair();
-const self = generateKeyPair().did;
+const node = generateKeyPair();
+const self = node.did;
 
-function begin(store = new MemoryStore(), clock = new VirtualClock(), key: typeof root | undefined = root) {
+function begin(
+  store = new MemoryStore(),
+  clock = new VirtualClock(),
+  granter: Granter | undefined = { keyPair: root },
+) {
   const asked: string[] = [];
   const invitations = new Invitations({
-    self,
+    keyPair: node,
     network: { did: root.did, name: "home" },
-    root: key,
+    granter: () => granter,
     store,
     clock,
     logger: silentLogger,
@@ -34,6 +48,11 @@ function begin(store = new MemoryStore(), clock = new VirtualClock(), key: typeo
   return { invitations, store, clock, answer, show, codeFor, asked };
 }
 
+/** What an answer grants to `member`. */
+async function rights(answer: JoinAnswer, member: Did): Promise<Membership> {
+  const delegation = answer.kind === "granted" ? answer.delegation : new Uint8Array();
+  return verifyMembership(delegation, { network: root.did, member, nowMs: new VirtualClock().nowMs() });
+}
 const codeOf = (answer: JoinAnswer): string => (answer.kind === "refused" ? answer.error.code : answer.kind);
 const stranger = (): Did => generateKeyPair().did;
 
@@ -113,20 +132,51 @@ describe("a request with a code", () => {
   });
 });
 
+describe("a member that was let in", () => {
+  /** A member by a delegation of the root key, with what it signs with. */
+  async function member(mayInvite: boolean, clock: VirtualClock): Promise<Granter> {
+    const times = { nowMs: clock.nowMs(), timeToLiveMs: 3_600_000 };
+    const membership = await issueMembership(root, self, { ...times, mayInvite });
+    return { keyPair: node, through: { network: root.did, membership } };
+  }
+
+  test("lets others in by its own right, who have the right again, and nobody by none", async () => {
+    const clock = new VirtualClock();
+    const { answer, show, codeFor } = begin(new MemoryStore(), clock, await member(true, clock));
+    const joiner = stranger();
+    const membership = await rights(await answer(joiner, await show(await codeFor(), joiner)), joiner);
+    expect(membership).toMatchObject({ mayInvite: true, delegationsCount: 2 });
+    expect(membership.expiresAtMs).toBeLessThanOrEqual(clock.nowMs() + 3_600_000);
+    const powerless = begin(new MemoryStore(), clock, await member(false, clock));
+    const refused = await powerless.answer(joiner, await powerless.show(await powerless.codeFor(), joiner));
+    expect(codeOf(refused)).toBe("INVITE_RIGHT_MISSING");
+  });
+
+  test("makes members that cannot let others in when it is told so, also after a restart", async () => {
+    const before = begin();
+    const { code = "" } = await before.invitations.invite({ memberOnly: true });
+    const after = begin(before.store.reopen(), before.clock);
+    const joiner = stranger();
+    const granted = await after.answer(joiner, await after.show(code, joiner));
+    expect(await rights(granted, joiner)).toMatchObject({ mayInvite: false, delegationsCount: 1 });
+    expect(after.invitations.invites()).toMatchObject([{ memberOnly: true, joined: [joiner] }]);
+  });
+});
+
 describe("making invitations", () => {
-  test("needs the root key, and keeps to its ranges", async () => {
+  test("needs the right, and keeps to its ranges", async () => {
     const without = new Invitations({
-      self,
+      keyPair: node,
       network: { did: root.did, name: "home" },
-      root: undefined,
+      granter: () => undefined,
       store: new MemoryStore(),
       clock: new VirtualClock(),
       logger: silentLogger,
       addresses: () => [],
       memberAddresses: () => [],
     });
-    await expect(without.invite()).rejects.toMatchObject({ code: "ROOT_KEY_MISSING" });
-    expect(() => without.pending()).toThrow(/root key/);
+    await expect(without.invite()).rejects.toMatchObject({ code: "INVITE_RIGHT_MISSING" });
+    expect(() => without.pending()).toThrow(/may not let others in/);
     const { invitations } = begin();
     for (const options of [{ uses: 0 }, { uses: 101 }, { uses: 1.5 }, { expiresMs: 1 }, { expiresMs: 700_000_000 }]) {
       await expect(invitations.invite(options)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
@@ -157,8 +207,9 @@ describe("a request without a code", () => {
     await answer(other, request("desk"));
     expect(() => invitations.approve("desk")).toThrow(/2 machines claim it/);
     invitations.approve(joiner);
-    expect(codeOf(await answer(joiner, request("desk")))).toBe("granted");
-    expect(codeOf(await answer(other, request("desk")))).toBe("pending");
+    expect(await rights(await answer(joiner, request("desk")), joiner)).toMatchObject({ mayInvite: true });
+    invitations.approve(other, { memberOnly: true });
+    expect(await rights(await answer(other, request("desk")), other)).toMatchObject({ mayInvite: false });
   });
 
   test("is forgotten after ten minutes, approved or not", async () => {

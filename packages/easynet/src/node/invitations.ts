@@ -5,9 +5,9 @@ import type { Store } from "../storage/index.ts";
 import { InviteBook } from "./invite-book.ts";
 import type { InviteRecord } from "./invite-record-core.ts";
 import { decodeJoinRequest, encodeJoinAnswer, type JoinAnswer, type JoinRequest } from "./join-messages.ts";
-import { issueMembershipFile } from "./network.ts";
+import { type Granter, issueMembershipFile } from "./network.ts";
 import { PendingJoins } from "./pending-joins-core.ts";
-import type { InviteOptions, InviteReport, Joining, PendingJoinReport } from "./types.ts";
+import type { ApproveOptions, InviteOptions, InviteReport, Joining, PendingJoinReport } from "./types.ts";
 
 const INVITE_LIFETIME_MS_DEFAULT = 15 * 60_000;
 /** A week: long enough to carry a code somewhere, short enough that a lost one dies by itself. */
@@ -21,10 +21,11 @@ const MEMBER_ADDRESSES_COUNT_MAX = 2;
 const RETRY_AFTER_MS = 2000;
 
 export interface InvitationsOptions {
-  readonly self: Did;
+  /** The key of this node, which signs its invitations. */
+  readonly keyPair: KeyPair;
   readonly network: { readonly did: Did; readonly name: string };
-  /** The root key of the network; without it this node lets nobody in. */
-  readonly root: KeyPair | undefined;
+  /** What memberships are signed with now; undefined: this node lets nobody in. */
+  readonly granter: () => Granter | undefined;
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -48,22 +49,23 @@ export class Invitations implements Joining {
   }
 
   async invite(wanted: InviteOptions = {}): Promise<InviteReport> {
-    const { clock, self, network, addresses, memberAddresses } = this.#options;
-    const { uses = 1, expiresMs = INVITE_LIFETIME_MS_DEFAULT } = wanted;
+    const { clock, keyPair, network, addresses, memberAddresses } = this.#options;
+    const { uses = 1, expiresMs = INVITE_LIFETIME_MS_DEFAULT, memberOnly = false } = wanted;
     checkRange("The number of uses", uses, { min: 1, max: INVITE_USES_MAX, unit: "" });
     const range = { min: INVITE_LIFETIME_MS_MIN, max: INVITE_LIFETIME_MS_MAX, unit: " ms" };
     checkRange("The lifetime of an invitation", expiresMs, range);
-    const root = this.#root();
+    this.#requireRight();
     const nowMs = clock.nowMs();
-    const issued = await issueInvite(root, {
+    const issued = await issueInvite(keyPair, {
+      network: network.did,
       networkName: network.name,
-      issuer: self,
       nowMs,
       timeToLiveMs: expiresMs,
       issuerAddresses: addresses().slice(0, ISSUER_ADDRESSES_COUNT_MAX),
       memberAddresses: memberAddresses().slice(0, MEMBER_ADDRESSES_COUNT_MAX),
     });
-    const record = { usesMax: uses, expiresAtMs: issued.expiresSeconds * 1000, revoked: false, joiners: [] };
+    const expiresAtMs = issued.expiresSeconds * 1000;
+    const record: InviteRecord = { usesMax: uses, expiresAtMs, revoked: false, memberOnly, joiners: [] };
     // BEFORE the code is known to anybody: who shows it must find it.
     await this.#book.add(issued.key, record, nowMs);
     return { ...reportOf(issued.key, record), code: encodeInviteCode(issued) };
@@ -85,13 +87,13 @@ export class Invitations implements Joining {
   }
 
   pending(): readonly PendingJoinReport[] {
-    this.#root();
+    this.#requireRight();
     return this.#pending.list(this.#options.clock.nowMs());
   }
 
-  approve(who: string): PendingJoinReport {
-    this.#root();
-    const approved = this.#pending.approve(who, this.#options.clock.nowMs());
+  approve(who: string, { memberOnly = false }: ApproveOptions = {}): PendingJoinReport {
+    this.#requireRight();
+    const approved = this.#pending.approve(who, { nowMs: this.#options.clock.nowMs(), memberOnly });
     this.#options.logger.info("machine approved", { did: approved.did, name: approved.name });
     return approved;
   }
@@ -111,50 +113,54 @@ export class Invitations implements Joining {
   }
 
   async #decide(request: JoinRequest, joiner: Did, address: string): Promise<JoinAnswer> {
-    const { network, root, clock } = this.#options;
-    if (!root) throw this.#refusal("it does not hold the root key of its network");
+    const { network, clock, keyPair } = this.#options;
+    const granter = this.#options.granter();
+    if (!granter) throw this.#refusal("it may not let machines into its network; ask another member");
     if (request.network !== undefined && request.network !== network.did) {
-      throw new EasynetError("NETWORK_MISMATCH", { peer: this.#options.self, network: request.network });
+      throw new EasynetError("NETWORK_MISMATCH", { peer: keyPair.did, network: request.network });
     }
     const nowMs = clock.nowMs();
     if (request.proof) {
-      await verifyInviteProof(request.proof, { network: network.did, joiner, nowMs });
-      await this.#book.redeem(request.proof.inviteKey, joiner, nowMs);
-      return this.#grant(root, joiner);
+      await verifyInviteProof(request.proof, { network: network.did, issuer: keyPair.did, joiner, nowMs });
+      const { memberOnly } = await this.#book.redeem(request.proof.inviteKey, joiner, nowMs);
+      return this.#grant(granter, joiner, !memberOnly);
     }
     const asking = { did: joiner, name: request.name, address };
     const state = this.#pending.ask(asking, nowMs);
-    if (state === "approved") return this.#grant(root, joiner);
-    if (state === "new") this.#options.onAsked?.({ ...asking, askedAtMs: nowMs, approved: false });
+    if (state === "approved") return this.#grant(granter, joiner, true);
+    if (state === "approved-member-only") return this.#grant(granter, joiner, false);
+    if (state === "new") {
+      this.#options.onAsked?.({ ...asking, askedAtMs: nowMs, approved: false, memberOnly: false });
+    }
     return { kind: "pending", retryAfterMs: RETRY_AFTER_MS };
   }
 
-  async #grant(root: KeyPair, member: Did): Promise<JoinAnswer> {
+  async #grant(granter: Granter, member: Did, mayInvite: boolean): Promise<JoinAnswer> {
     const { network, clock, addresses, memberAddresses, logger } = this.#options;
-    const file = await issueMembershipFile(root, {
+    const file = await issueMembershipFile(granter, {
       member,
+      mayInvite,
       networkName: network.name,
       addresses: [...addresses(), ...memberAddresses()],
       nowMs: clock.nowMs(),
     });
-    logger.info("machine let in", { did: member });
+    logger.info("machine let in", { did: member, mayInvite });
     const delegation = Uint8Array.from(Buffer.from(file.delegation, "base64"));
     return { kind: "granted", network: network.did, networkName: network.name, delegation, addresses: file.addresses };
   }
 
-  #root(): KeyPair {
-    const { root, network } = this.#options;
-    if (!root) throw new EasynetError("ROOT_KEY_MISSING", { network: network.did });
-    return root;
+  #requireRight(): void {
+    const { granter, network } = this.#options;
+    if (!granter()) throw new EasynetError("INVITE_RIGHT_MISSING", { network: network.name });
   }
 
   #refusal(reason: string): EasynetError {
-    return new EasynetError("JOIN_REFUSED", { peer: this.#options.self, reason });
+    return new EasynetError("JOIN_REFUSED", { peer: this.#options.keyPair.did, reason });
   }
 }
 
-function reportOf(key: Did, { usesMax, expiresAtMs, revoked, joiners }: InviteRecord): InviteReport {
-  return { id: inviteId(key), usesMax, joined: joiners, expiresAtMs, revoked };
+function reportOf(key: Did, { joiners, ...told }: InviteRecord): InviteReport {
+  return { id: inviteId(key), joined: joiners, ...told };
 }
 
 /** Short enough to type; the last characters of the invitation's key. */

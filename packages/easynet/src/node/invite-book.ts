@@ -51,16 +51,18 @@ export class InviteBook {
     });
   }
 
-  /** Resolves once the use is on disk. @throws {EasynetError} INVITE_*, OVERLOADED, and what the store fails with */
-  async redeem(key: Did, joiner: Did, nowMs: number): Promise<void> {
-    await this.#inTurn(async () => {
-      const redemption = redeemInvite(this.#get(key), joiner, nowMs);
+  /** Resolves with what the joiner is to get, once the use is on disk. @throws {EasynetError} INVITE_*, OVERLOADED, and what the store fails with */
+  async redeem(key: Did, joiner: Did, nowMs: number): Promise<Pick<InviteRecord, "memberOnly">> {
+    return this.#inTurn(async () => {
+      const record = this.#get(key);
+      const redemption = redeemInvite(record, joiner, nowMs);
       if (redemption.kind === "refused") throw redemption.error;
       if (redemption.record) await this.#put(key, redemption.record);
+      return { memberOnly: record?.memberOnly === true };
     });
   }
 
-  async #inTurn(work: () => Promise<void>): Promise<void> {
+  async #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#waitingCount >= REDEMPTIONS_COUNT_MAX) {
       throw new EasynetError("OVERLOADED", { subject: "The list of invitations", queued: this.#waitingCount });
     }
@@ -68,7 +70,7 @@ export class InviteBook {
     const own = this.#turn.then(work);
     this.#turn = own.catch(() => undefined);
     try {
-      await own;
+      return await own;
     } finally {
       this.#waitingCount--;
     }
@@ -84,16 +86,16 @@ export class InviteBook {
   }
 }
 
-function encodeRecord({ usesMax, expiresAtMs, revoked, joiners }: InviteRecord): Uint8Array {
-  return encodeValue([usesMax, expiresAtMs, revoked, joiners]);
+function encodeRecord({ usesMax, expiresAtMs, revoked, joiners, memberOnly }: InviteRecord): Uint8Array {
+  return encodeValue([usesMax, expiresAtMs, revoked, joiners, memberOnly]);
 }
 
 /** Undefined when a row cannot be read: such an invitation admits nobody. */
 function decodeRecord(bytes: Uint8Array): InviteRecord | undefined {
   const fields = decodeValue(bytes);
   if (!Array.isArray(fields)) return undefined;
-  const [usesMax, expiresAtMs, revoked, joiners]: unknown[] = fields;
+  const [usesMax, expiresAtMs, revoked, joiners, memberOnly]: unknown[] = fields;
   if (typeof usesMax !== "number" || typeof expiresAtMs !== "number" || !Array.isArray(joiners)) return undefined;
   const dids = joiners.filter((joiner): joiner is Did => typeof joiner === "string" && isDid(joiner));
-  return { usesMax, expiresAtMs, revoked: revoked === true, joiners: dids };
+  return { usesMax, expiresAtMs, revoked: revoked === true, joiners: dids, memberOnly: memberOnly === true };
 }

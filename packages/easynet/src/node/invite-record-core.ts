@@ -6,6 +6,8 @@ export interface InviteRecord {
   readonly usesMax: number;
   readonly expiresAtMs: number;
   readonly revoked: boolean;
+  /** Who joins with it may not let others in. */
+  readonly memberOnly: boolean;
   /** Who joined with it, in order. */
   readonly joiners: readonly Did[];
 }

@@ -1,16 +1,35 @@
-import { issueMembership, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
-import { type Clock, EasynetError } from "../kernel/index.ts";
+import {
+  type Did,
+  issueMembership,
+  type KeyPair,
+  type Membership,
+  parseDid,
+  verifyMembership,
+} from "../identity/index.ts";
+import type { Clock } from "../kernel/index.ts";
 import type { Home } from "./home.ts";
 import type { MembershipFile } from "./types.ts";
 
-/** 30 days; members renew theirs over their links long before (membership-renewal.ts). */
+/** Of who is a member only: 30 days, renewed over links long before (membership-renewal.ts). */
 export const MEMBERSHIP_TIME_TO_LIVE_MS = 30 * 86_400_000;
+/**
+ * Of who may let others in: 10 years. Nobody but the root key can make it longer, so the network outlives the machine
+ * that made it by as much; an early end would protect from nothing, since who has the right can make new members.
+ */
+export const RIGHT_TIME_TO_LIVE_MS = 10 * 365 * 86_400_000;
+
+/** What this node signs memberships with: the network's root key, or its own key through its own membership. */
+export interface Granter {
+  readonly keyPair: KeyPair;
+  readonly through?: { readonly network: Did; readonly membership: Uint8Array };
+}
 
 export interface NetworkAccess {
   readonly membership: MembershipFile;
-  /** UCAN delegation of `membership`, DAG-CBOR bytes. */
+  /** UCAN delegations of `membership`, as they travel. */
   readonly delegation: Uint8Array;
-  readonly expiresAtMs: number;
+  /** What they say. */
+  readonly verified: Membership;
   /** The root key of this very network, if this machine holds it. */
   readonly root: KeyPair | undefined;
 }
@@ -31,40 +50,49 @@ export async function openNetwork(
   // The root key of another network, which this machine created and left, stays in the folder and says nothing here.
   if (stored && stored.network !== root?.did) {
     const delegation = Buffer.from(stored.delegation, "base64");
-    const { expiresAtMs } = await verifyMembership(delegation, {
-      network: parseDid(stored.network),
-      member: nodeKey.did,
-      nowMs: clock.nowMs(),
-    });
-    return { membership: stored, delegation, expiresAtMs, root: undefined };
+    const network = parseDid(stored.network);
+    const verified = await verifyMembership(delegation, { network, member: nodeKey.did, nowMs: clock.nowMs() });
+    return { membership: stored, delegation, verified, root: undefined };
   }
   const key = root ?? home.createRootKey();
-  const membership = await issueMembershipFile(key, {
-    member: nodeKey.did,
-    networkName: stored?.networkName ?? networkName,
-    addresses: stored?.addresses ?? [],
-    nowMs: clock.nowMs(),
-  });
+  const nowMs = clock.nowMs();
+  const membership = await issueMembershipFile(
+    { keyPair: key },
+    {
+      member: nodeKey.did,
+      networkName: stored?.networkName ?? networkName,
+      addresses: stored?.addresses ?? [],
+      mayInvite: true,
+      nowMs,
+    },
+  );
   home.saveMembership(membership);
-  const expiresAtMs = clock.nowMs() + MEMBERSHIP_TIME_TO_LIVE_MS;
-  return { membership, delegation: Buffer.from(membership.delegation, "base64"), expiresAtMs, root: key };
+  const delegation = Buffer.from(membership.delegation, "base64");
+  const verified = await verifyMembership(delegation, { network: key.did, member: nodeKey.did, nowMs });
+  return { membership, delegation, verified, root: key };
 }
 
 export interface MembershipOptions {
   readonly member: string;
   readonly networkName: string;
   readonly addresses: readonly string[];
+  /** The member may let others in, too. */
+  readonly mayInvite: boolean;
   readonly nowMs: number;
 }
 
-/** A membership signed by the network's root key. @throws {EasynetError} INVALID_ARGUMENT when `member` is no did */
-export async function issueMembershipFile(root: KeyPair, options: MembershipOptions): Promise<MembershipFile> {
-  const delegation = await issueMembership(root, parseDid(options.member), {
-    nowMs: options.nowMs,
-    timeToLiveMs: MEMBERSHIP_TIME_TO_LIVE_MS,
+/** @throws {EasynetError} INVALID_ARGUMENT when `member` is no did; INVITE_RIGHT_MISSING */
+export async function issueMembershipFile(granter: Granter, options: MembershipOptions): Promise<MembershipFile> {
+  const { keyPair, through } = granter;
+  const { nowMs, mayInvite } = options;
+  const delegation = await issueMembership(keyPair, parseDid(options.member), {
+    nowMs,
+    timeToLiveMs: lifetimeMs(mayInvite),
+    mayInvite,
+    ...(through && { through }),
   });
   return {
-    network: root.did,
+    network: through?.network ?? keyPair.did,
     networkName: options.networkName,
     member: options.member,
     delegation: Buffer.from(delegation).toString("base64"),
@@ -72,9 +100,7 @@ export async function issueMembershipFile(root: KeyPair, options: MembershipOpti
   };
 }
 
-/** @throws {EasynetError} ROOT_KEY_MISSING on a machine that did not create the network */
-export function requireRootKey(home: Home, network: string): KeyPair {
-  const root = home.rootKey();
-  if (root?.did !== network) throw new EasynetError("ROOT_KEY_MISSING", { network });
-  return root;
+/** How long a new membership holds, ms. */
+export function lifetimeMs(mayInvite: boolean): number {
+  return mayInvite ? RIGHT_TIME_TO_LIVE_MS : MEMBERSHIP_TIME_TO_LIVE_MS;
 }

@@ -15,24 +15,28 @@ export interface PendingJoin {
   readonly address: string;
   readonly askedAtMs: number;
   readonly approved: boolean;
+  /** Approved to be a member that may not let others in. */
+  readonly memberOnly: boolean;
 }
+
+/** What is to be done with a request; "approved": let it in. */
+export type AskState = "approved" | "approved-member-only" | "new" | "waiting";
 
 /** Requests to be let in without a code. Nothing about them is trusted; they wait until a person decides. */
 export class PendingJoins {
   readonly #byDid = new Map<Did, PendingJoin>();
 
-  /**
-   * "approved": let it in. @throws {EasynetError} OVERLOADED when too many wait already
-   */
-  ask(asking: Pick<PendingJoin, "did" | "name" | "address">, nowMs: number): "approved" | "new" | "waiting" {
+  /** @throws {EasynetError} OVERLOADED when too many wait already */
+  ask(asking: Pick<PendingJoin, "did" | "name" | "address">, nowMs: number): AskState {
     const known = this.list(nowMs).find((pending) => pending.did === asking.did);
-    if (known) return known.approved ? "approved" : "waiting";
+    if (known?.approved === true) return known.memberOnly ? "approved-member-only" : "approved";
+    if (known) return "waiting";
     const host = hostOf(asking.address);
     const sameHostCount = [...this.#byDid.values()].filter(({ address }) => hostOf(address) === host).length;
     if (this.#byDid.size >= PENDING_COUNT_MAX || sameHostCount >= PENDING_PER_HOST_MAX) {
       throw new EasynetError("OVERLOADED", { subject: "The list of requests to join", queued: this.#byDid.size });
     }
-    this.#byDid.set(asking.did, { ...asking, askedAtMs: nowMs, approved: false });
+    this.#byDid.set(asking.did, { ...asking, askedAtMs: nowMs, approved: false, memberOnly: false });
     return "new";
   }
 
@@ -48,7 +52,7 @@ export class PendingJoins {
    * Lets the machine of this did in; a name does where only one machine claims it.
    * @throws {EasynetError} JOIN_NOT_PENDING; INVALID_ARGUMENT when a name stands for several
    */
-  approve(who: string, nowMs: number): PendingJoin {
+  approve(who: string, { nowMs, memberOnly }: { readonly nowMs: number; readonly memberOnly: boolean }): PendingJoin {
     const found = this.list(nowMs).filter(({ did, name }) => did === who || name === who);
     const exact = found.find(({ did }) => did === who) ?? found[0];
     if (!exact) throw new EasynetError("JOIN_NOT_PENDING", { who });
@@ -56,7 +60,7 @@ export class PendingJoins {
       const reason = `${found.length} machines claim it; name the did`;
       throw new EasynetError("INVALID_ARGUMENT", { subject: `The name ${who}`, reason });
     }
-    const approved: PendingJoin = { ...exact, askedAtMs: nowMs, approved: true };
+    const approved: PendingJoin = { ...exact, askedAtMs: nowMs, approved: true, memberOnly };
     this.#byDid.set(exact.did, approved);
     return approved;
   }

@@ -14,7 +14,6 @@ import type { Entrance } from "./entrance.ts";
 import type { Finding } from "./doctor-facts.ts";
 import { examineNode } from "./examine-node.ts";
 import type { Home } from "./home.ts";
-import { issueMembershipFile, requireRootKey } from "./network.ts";
 import type {
   AgentHandle,
   DuplicateReport,
@@ -237,13 +236,7 @@ export class RunningNode implements EasynetNode {
   }
 
   delegateMembership(member: string): Promise<MembershipFile> {
-    const { home, network, mesh, clock } = this.#parts;
-    return issueMembershipFile(requireRootKey(home, network.did), {
-      member,
-      networkName: network.name,
-      addresses: mesh.addresses(),
-      nowMs: clock.nowMs(),
-    });
+    return this.#parts.entrance.delegate(member);
   }
 
   async leave(options: { readonly confirmed: boolean }): Promise<void> {

@@ -58,7 +58,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   cleanup.defer(() => store.close());
   const epoch = await nextEpoch(store);
   const network = { did: parseDid(access.membership.network), name: access.membership.networkName };
-  const entrance = cleanup.use(new Entrance({ ...shared, home, access, network, store }));
+  const entrance = cleanup.use(new Entrance({ ...shared, home, nodeKey, access, network, store }));
   const mesh = await openMesh(loaded, {
     ...shared,
     nodeKey,

@@ -105,6 +105,13 @@ export interface InviteOptions {
   readonly uses?: number;
   /** How long it holds, ms; 10 s to 7 days. @default 15 minutes */
   readonly expiresMs?: number;
+  /** Who joins with it may not let others in, and has to renew the membership every 30 days. @default false */
+  readonly memberOnly?: boolean;
+}
+
+export interface ApproveOptions {
+  /** As for an invitation. @default false */
+  readonly memberOnly?: boolean;
 }
 
 /** An invitation as its issuer knows it. */
@@ -117,6 +124,8 @@ export interface InviteReport {
   readonly joined: readonly string[];
   readonly expiresAtMs: number;
   readonly revoked: boolean;
+  /** Who joins with it may not let others in. */
+  readonly memberOnly: boolean;
 }
 
 /** A machine that asks to be let in without a code. Name and address are its own words. */
@@ -127,20 +136,21 @@ export interface PendingJoinReport {
   readonly askedAtMs: number;
   /** A person said yes; the machine has not come back for its membership yet. */
   readonly approved: boolean;
+  readonly memberOnly: boolean;
 }
 
-/** Letting machines in. Only a node that holds the network's root key can; others throw ROOT_KEY_MISSING. */
+/** Letting machines in. A node without that right throws INVITE_RIGHT_MISSING. */
 export interface Joining {
-  /** Makes a code for `easynet join`. @throws {EasynetError} ROOT_KEY_MISSING, INVALID_ARGUMENT, OVERLOADED */
+  /** Makes a code for `easynet join`. @throws {EasynetError} INVITE_RIGHT_MISSING, INVALID_ARGUMENT, OVERLOADED */
   invite(options?: InviteOptions): Promise<InviteReport>;
   /** Invitations that hold, without their codes. */
   invites(): readonly InviteReport[];
   /** Calls an invitation back. @throws {EasynetError} INVALID_ARGUMENT when there is none of this id */
   revoke(id: string): Promise<InviteReport>;
-  /** Machines that ask to be let in, at most 16. @throws {EasynetError} ROOT_KEY_MISSING */
+  /** Machines that ask to be let in, at most 16. @throws {EasynetError} INVITE_RIGHT_MISSING */
   pending(): readonly PendingJoinReport[];
   /** Lets one of them in, by did or by name. @throws {EasynetError} JOIN_NOT_PENDING, INVALID_ARGUMENT */
-  approve(who: string): PendingJoinReport;
+  approve(who: string, options?: ApproveOptions): PendingJoinReport;
 }
 
 /** A running node as gateway and SDK see it. */
@@ -161,7 +171,7 @@ export interface EasynetNode {
   connect(address: string): Promise<PeerReport>;
   /** What works and what does not, as far as the node can tell; dials members that are not linked. */
   examine(): Promise<readonly Finding[]>;
-  /** A membership of this network for another key; only a node that holds the network's root key can. */
+  /** A membership of this network for another key, with the right to let others in. Needs that right itself. */
   delegateMembership(member: string): Promise<MembershipFile>;
   readonly joining: Joining;
   /**

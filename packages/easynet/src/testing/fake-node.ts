@@ -38,7 +38,7 @@ export interface FakeNodeOptions {
   readonly name?: string;
   readonly home?: string;
   readonly clock?: Clock;
-  /** Without it the node does not hold the network's root key and cannot delegate memberships. */
+  /** Without it the node has no right to let machines in. */
   readonly root?: KeyPair;
   /** Nodes that `connect` finds, by address. */
   readonly reachable?: ReadonlyMap<string, FakeNode>;
@@ -77,10 +77,11 @@ export class FakeNode implements EasynetNode {
     this.#clock = options.clock ?? systemClock;
     this.#network = options.root ?? generateKeyPair();
     this.#startedAtMs = this.#clock.nowMs();
+    const granter = options.root && { keyPair: options.root };
     this.joining = new Invitations({
-      self: this.did,
+      keyPair: this.#keyPair,
       network: { did: this.#network.did, name: "home" },
-      root: options.root,
+      granter: () => granter,
       store: new MemoryStore(),
       clock: this.#clock,
       logger: silentLogger,
@@ -212,7 +213,7 @@ export class FakeNode implements EasynetNode {
 
   async delegateMembership(member: string): Promise<MembershipFile> {
     const { root } = this.#options;
-    if (!root) throw new EasynetError("ROOT_KEY_MISSING", { network: "home" });
+    if (!root) throw new EasynetError("INVITE_RIGHT_MISSING", { network: "home" });
     const delegation = Buffer.from(root.sign(Buffer.from(member))).toString("base64");
     return { network: root.did, networkName: "home", member, delegation, addresses: [] };
   }

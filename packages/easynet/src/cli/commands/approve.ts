@@ -5,10 +5,14 @@ import { formatAge } from "../format.ts";
 import { LocalClient } from "../local-client.ts";
 
 /** Lists the machines that ask to be let in; with a name or did, lets that one in. */
-export async function approve(context: CliContext, who: string | undefined): Promise<void> {
+export async function approve(
+  context: CliContext,
+  who: string | undefined,
+  options: { readonly memberOnly?: boolean } = {},
+): Promise<void> {
   const client = LocalClient.open(context.home);
   if (who !== undefined) {
-    const approved = await client.post("/api/joins/approve", { who });
+    const approved = await client.post("/api/joins/approve", { who, memberOnly: options.memberOnly === true });
     if (!isPending(approved)) throw new TypeError("the node sent no machine");
     const { name, did } = approved;
     if (context.json) context.printJson(approved);

@@ -9,6 +9,7 @@ export interface InviteCommandOptions {
   readonly expires?: string;
   readonly list?: boolean;
   readonly revoke?: string;
+  readonly memberOnly?: boolean;
 }
 
 /** Makes a code for another machine; lists and calls back those that were made. */
@@ -23,6 +24,7 @@ export async function invite(context: CliContext, options: InviteCommandOptions)
   } else {
     const made = await client.post("/api/invites", {
       ...(options.uses !== undefined && { uses: Number(options.uses) }),
+      ...(options.memberOnly === true && { memberOnly: true }),
       ...(options.expires !== undefined && { expiresMs: expiresMs(context, options.expires) }),
     });
     if (!isInvite(made)) throw new TypeError("the node sent no invitation");
