@@ -1,5 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { generateKeyPair, type KeyPair } from "../../packages/easynet/src/identity/index.ts";
 import { Home } from "../../packages/easynet/src/node/index.ts";
 import { issueMembershipFile } from "../../packages/easynet/src/node/network.ts";
+import { AskedChild } from "./asked-child.ts";
 
 const CHILD = join(import.meta.dirname, "reach-child.ts");
 let lastNumber = 0;
@@ -68,6 +68,19 @@ export class Namespaces implements AsyncDisposable {
     }
   }
 
+  /** From now on that part of all packets of a namespace is lost, in and out, loopback excepted; 0 = none. */
+  lose(label: string, lossRatio: number): void {
+    const iptables = (...args: readonly string[]): void => {
+      const [program = "", ...rest] = this.prefix(label);
+      execFileSync(program, [...rest, "iptables", ...args], { stdio: "pipe" });
+    };
+    iptables("--flush");
+    if (lossRatio === 0) return;
+    const random = ["-m", "statistic", "--mode", "random", "--probability", String(lossRatio), "-j", "DROP"];
+    iptables("-A", "INPUT", "!", "-i", "lo", ...random);
+    iptables("-A", "OUTPUT", "!", "-o", "lo", ...random);
+  }
+
   /** Waits until the cables of a namespace carry: the kernel tells that up to a second after they were plugged in. */
   async untilCarried(label: string): Promise<void> {
     const pending = (): boolean =>
@@ -89,7 +102,7 @@ export class Namespaces implements AsyncDisposable {
     const options = { member, networkName: "test", addresses: [], mayInvite: true, nowMs: Date.now() };
     home.saveMembership(await issueMembershipFile({ keyPair: this.#root }, options));
     const all = { home: home.path, name: label, listenPort: 7441, mdns: false, logLevel: "silent", ...flags };
-    const node = await RemoteNode.start(this.#nameOf(label), JSON.stringify(all));
+    const node = await RemoteNode.start(this.prefix(label), JSON.stringify(all));
     this.#nodes.push(node);
     return node;
   }
@@ -123,40 +136,23 @@ export interface RemotePeer {
 export class RemoteNode {
   readonly did: string;
   readonly addresses: readonly string[];
-  readonly #child: ChildProcess;
-  readonly #waiting: Map<number, PromiseWithResolvers<unknown>>;
-  #lastId = 0;
+  readonly #child: AskedChild;
 
-  static async start(namespace: string, flags: string): Promise<RemoteNode> {
-    const args = ["netns", "exec", namespace, process.execPath, "--conditions=easynet-source", CHILD, flags];
-    const child = spawn("ip", args, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    const waiting = new Map<number, PromiseWithResolvers<unknown>>([[0, Promise.withResolvers()]]);
-    child.on("message", (message: { id: number; value?: unknown; error?: string }) => {
-      const asked = waiting.get(message.id);
-      waiting.delete(message.id);
-      if (message.error === undefined) asked?.resolve(message.value);
-      else asked?.reject(new Error(message.error));
-    });
-    child.on("exit", () => {
-      for (const asked of waiting.values()) asked.reject(new Error("the node's process ended"));
-    });
-    const ready = await waiting.get(0)?.promise;
-    return new RemoteNode(child, waiting, isReady(ready) ? ready : { did: "", addresses: [] });
+  /** @param prefix what makes the program run in its namespace */
+  static async start(prefix: readonly string[], flags: string): Promise<RemoteNode> {
+    const child = new AskedChild([...prefix, process.execPath, "--conditions=easynet-source", CHILD, flags]);
+    const ready = await child.ready();
+    return new RemoteNode(child, isReady(ready) ? ready : { did: "", addresses: [] });
   }
 
-  private constructor(
-    child: ChildProcess,
-    waiting: Map<number, PromiseWithResolvers<unknown>>,
-    ready: { readonly did: string; readonly addresses: readonly string[] },
-  ) {
+  private constructor(child: AskedChild, ready: { readonly did: string; readonly addresses: readonly string[] }) {
     this.#child = child;
-    this.#waiting = waiting;
     this.did = ready.did;
     this.addresses = ready.addresses;
   }
 
   async call(capability: string, value: string): Promise<CallOutcome> {
-    const outcome = await this.#ask({ kind: "call", capability, value });
+    const outcome = await this.#child.ask({ kind: "call", capability, value });
     if (
       typeof outcome === "object" &&
       outcome !== null &&
@@ -169,27 +165,16 @@ export class RemoteNode {
   }
 
   async connect(address: string): Promise<void> {
-    await this.#ask({ kind: "connect", address });
+    await this.#child.ask({ kind: "connect", address });
   }
 
   async peers(): Promise<readonly RemotePeer[]> {
-    const peers = await this.#ask({ kind: "peers" });
+    const peers = await this.#child.ask({ kind: "peers" });
     return Array.isArray(peers) ? peers : [];
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, "exit");
-    this.#child.disconnect();
-    await ended;
-  }
-
-  #ask(request: object): Promise<unknown> {
-    const id = ++this.#lastId;
-    const asked = Promise.withResolvers<unknown>();
-    this.#waiting.set(id, asked);
-    this.#child.send({ id, ...request });
-    return asked.promise;
+    await this.#child.stop();
   }
 }
 
