@@ -1,5 +1,6 @@
 export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
 export { createGossip, type Gossip, type GossipHandler, type GossipOptions } from "./gossip.ts";
+export { parseAddress } from "./libp2p-address.ts";
 export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts";
 export { watchAddresses } from "./address-watch.ts";
 export { askToJoin, type AskToJoinOptions } from "./ask-to-join.ts";

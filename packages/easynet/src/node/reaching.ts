@@ -1,3 +1,4 @@
+import type { Did } from "../identity/index.ts";
 import { type Clock, isEasynetError, type Logger, type Random, repeat, toEasynetError } from "../kernel/index.ts";
 import type { Exchanges } from "../messaging/index.ts";
 import { type Mdns, type Mesh, type Peer, watchAddresses } from "../mesh/index.ts";
@@ -12,7 +13,7 @@ export interface ReachingPorts {
   readonly mdns: Mdns | undefined;
   readonly directory: Pick<Directory, "nodes">;
   readonly exchanges: Pick<Exchanges, "openWith">;
-  /** Members to dial while this node is alone. */
+  /** Members to dial until they are known to live. */
   readonly bootstrap: readonly string[];
   /** Publishes this node's record with its addresses of now. */
   readonly publish: () => Promise<void>;
@@ -30,7 +31,8 @@ export function keepReachable(ports: ReachingPorts): Disposable {
   const { mesh, mdns, publish, clock, logger } = ports;
   const direct = new DirectWays(ports);
   const stack = new DisposableStack();
-  stack.use(keepDialling(ports.bootstrap, ports));
+  const isAlive = (did: Did): boolean => ports.directory.nodes().some((node) => node.did === did);
+  stack.use(keepDialling(ports.bootstrap, { ...ports, isAlive }));
   const ways = repeat(clock, DIRECT_INTERVAL_MS, () => void direct.look());
   stack.defer(() => ways.cancel());
   const watch = watchAddresses({
