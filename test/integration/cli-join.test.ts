@@ -106,6 +106,7 @@ test("the commands say what is wrong with their arguments and what they may not 
     code: 0,
     json: { usesMax: 3, joined: [], revoked: false, code: expect.stringMatching(/^[0-9A-Z-]+$/) },
   });
+  expect(await at(0, "invite", "--member-only", "--json")).toMatchObject({ code: 0, json: { memberOnly: true } });
   expect((await at(0, "invite", "--uses", "0")).code).toBe(2);
   expect((await at(0, "invite", "--expires", "soon")).code).toBe(2);
   expect((await at(0, "invite", "--revoke", "nothing")).code).toBe(2);
@@ -122,4 +123,20 @@ test("the commands say what is wrong with their arguments and what they may not 
   expect((await cli(["invite"], empty)).code).toBe(8);
   expect((await cli(["leave"], empty)).stderr).toContain("in no network");
   await Promise.all([gateway.close(), other.gateway.close()]);
+});
+
+test("on a terminal the code is drawn for a camera too, elsewhere only when asked for", async () => {
+  const { gateway } = await startTestGateway({ node: new FakeNode({ root: generateKeyPair() }) });
+  const home = homeOf(gateway.url);
+  const drawn = async (args: readonly string[], isTTY: boolean): Promise<boolean> => {
+    const { stdout, stderr, code } = await cli(["invite", ...args], { home, isTTY });
+    expect(code).toBe(0);
+    expect(stdout).not.toContain("█");
+    return stderr.includes("█████");
+  };
+  expect(await drawn([], true)).toBe(true);
+  for (const args of [["--no-qr"], ["--json"]]) expect(await drawn(args, true)).toBe(false);
+  expect(await drawn([], false)).toBe(false);
+  for (const args of [["--qr"], ["--qr", "--json"]]) expect(await drawn(args, false)).toBe(true);
+  await gateway.close();
 });

@@ -23,6 +23,8 @@ export interface CliIo {
 
 export interface CliOutput {
   readonly isTTY?: boolean;
+  /** Width of the terminal, characters. */
+  readonly columns?: number;
   write(data: string | Uint8Array): unknown;
 }
 

@@ -21,6 +21,8 @@ const COMMANDS: readonly Declare[] = [
       .option("--uses <count>", context.text("invite.uses"))
       .option("--expires <time>", context.text("invite.expires"))
       .option("--member-only", context.text("invite.memberOnly"))
+      .option("--qr", context.text("invite.qr"))
+      .option("--no-qr", context.text("invite.noQr"))
       .option("--list", context.text("invite.list"))
       .option("--revoke <id>", context.text("invite.revoke"))
       .action(async (options) => (await import("./commands/invite.ts")).invite(context, options)),

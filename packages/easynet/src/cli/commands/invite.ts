@@ -10,6 +10,8 @@ export interface InviteCommandOptions {
   readonly list?: boolean;
   readonly revoke?: string;
   readonly memberOnly?: boolean;
+  /** Undefined: on a terminal. */
+  readonly qr?: boolean;
 }
 
 /** Makes a code for another machine; lists and calls back those that were made. */
@@ -30,6 +32,7 @@ export async function invite(context: CliContext, options: InviteCommandOptions)
     if (!isInvite(made)) throw new TypeError("the node sent no invitation");
     if (context.json) context.printJson(made);
     else print(context, made);
+    await drawCode(context, made.code ?? "", options.qr);
   }
 }
 
@@ -38,6 +41,19 @@ function print(context: CliContext, made: InviteReport): void {
   const time = formatAge(made.expiresAtMs - Date.now(), context.language);
   context.say(context.text("invite.made", { time, count: made.usesMax, id: made.id }));
   context.print(`easynet join ${made.code ?? ""}`);
+}
+
+/** For a camera; beside the data, as all talk. */
+async function drawCode(context: CliContext, code: string, wanted: boolean | undefined): Promise<void> {
+  const { isTTY = false, columns = Infinity } = context.io.stderr;
+  if (!(wanted ?? (isTTY && !context.json))) return;
+  const { qrLines } = await import("../qr-code.ts");
+  const lines = await qrLines(code);
+  const width = lines[0]?.length ?? 0;
+  const { bgBlack, whiteBright } = context.colors;
+  // Broken lines are no code.
+  if (width > columns) context.say(context.text("invite.qrWide", { width }));
+  else context.say(lines.map((line) => bgBlack(whiteBright(line))).join("\n"));
 }
 
 async function list(context: CliContext, client: LocalClient): Promise<void> {
