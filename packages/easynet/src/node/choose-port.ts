@@ -13,11 +13,15 @@ export async function choosePort(loaded: LoadedConfig, key: "listenPort" | "apiP
   throw new EasynetError("PORT_IN_USE", { port, option: key === "listenPort" ? "--port" : "--api-port" });
 }
 
-/** True when a program could listen there now. */
-export function isFree(host: string, port: number): Promise<boolean> {
+async function isFree(host: string, port: number): Promise<boolean> {
+  return (await portProblem(host, port)) === undefined;
+}
+
+/** Why no program could listen there now, as the system names it (`EADDRINUSE`, `EACCES`); undefined when one could. */
+export function portProblem(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(true)));
+    probe.once("error", (error) => resolve("code" in error ? String(error.code) : error.message));
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
   });
 }

@@ -7,6 +7,7 @@ export type DoctorCheck =
   | "node"
   | "port"
   | "disk"
+  | "identity"
   | "membership"
   | "interfaces"
   | "multicast"
@@ -24,6 +25,18 @@ interface FactRow {
 }
 
 const START = { en: "easynet up", zh: "easynet up" };
+const RESTART = {
+  en: "end process {pid} if it is easynet, or else remove lock and run.json from {home}; then easynet up",
+  zh: "若进程 {pid} 是 easynet 则结束它，否则从 {home} 删除 lock 和 run.json；然后 easynet up",
+};
+const NEW_KEY = {
+  en: "on the copy: easynet down, remove node.key and membership.json from its folder, easynet join CODE",
+  zh: "在副本上：easynet down，从其目录删除 node.key 和 membership.json，再 easynet join 邀请码",
+};
+const NEW_MEMBERSHIP = {
+  en: "easynet invite on another machine, then here: easynet leave, easynet join CODE",
+  zh: "在另一台机器上执行 easynet invite，然后在本机：easynet leave，easynet join 邀请码",
+};
 const TELL_ADDRESS = {
   en: "easynet up --bootstrap HOST:7441 on one of them, or allow UDP 5353",
   zh: "在其中一台上执行 easynet up --bootstrap 主机:7441，或放行 UDP 5353",
@@ -45,13 +58,48 @@ export const DOCTOR_FACTS = {
     zh: "节点没有应答：{reason}",
     mend: { en: "easynet down, then easynet up", zh: "先 easynet down，再 easynet up" },
   },
+  "api-answers": { check: "port", state: "ok", en: "the local API answers at {url}", zh: "本地接口在 {url} 应答" },
+  "api-refused": {
+    check: "port",
+    state: "failed",
+    en: "process {pid} should serve the local API at {url}, but nobody listens there",
+    zh: "进程 {pid} 应在 {url} 提供本地接口，但无人监听",
+    mend: RESTART,
+  },
+  "api-foreign": {
+    check: "port",
+    state: "failed",
+    en: "at {url} another program answers than the node of this folder",
+    zh: "在 {url} 应答的不是本目录的节点，而是其他程序",
+    mend: RESTART,
+  },
   "port-free": { check: "port", state: "ok", en: "{port} is free", zh: "{port} 空闲" },
   "port-taken": {
     check: "port",
     state: "warning",
     en: "{port} is used by another program; easynet up will take another one",
     zh: "{port} 被其他程序占用；easynet up 会改用别的端口",
-    mend: { en: "easynet up --port 0", zh: "easynet up --port 0" },
+    mend: {
+      en: "nothing to do, or name one: easynet up {option} NUMBER",
+      zh: "无需处理，或指定端口：easynet up {option} 端口",
+    },
+  },
+  "port-blocked": {
+    check: "port",
+    state: "failed",
+    en: "{port} is used by another program and set as {option}: easynet up will be refused",
+    zh: "{port} 被其他程序占用，而它被设为 {option}：easynet up 会被拒绝",
+    mend: { en: "easynet up {option} 0, or end that program", zh: "easynet up {option} 0，或结束该程序" },
+  },
+  "port-forbidden": {
+    check: "port",
+    state: "failed",
+    en: "{port} cannot be opened on {host}: {reason}",
+    zh: "无法在 {host} 上打开端口 {port}：{reason}",
+    mend: {
+      en: "easynet up {option} 0; for an address that this machine does not have: easynet up --listen 0.0.0.0",
+      zh: "easynet up {option} 0；若地址不属于本机：easynet up --listen 0.0.0.0",
+    },
   },
   "disk-ok": { check: "disk", state: "ok", en: "{freeMb} MB free in {path}", zh: "{path} 剩余 {freeMb} MB" },
   "disk-low": {
@@ -77,6 +125,32 @@ export const DOCTOR_FACTS = {
     en: "this machine made the network {network} and renews its own membership",
     zh: "本机创建了网络 {network}，会自行续期",
   },
+  "identity-alone": {
+    check: "identity",
+    state: "ok",
+    en: "no other process with this node's key was met",
+    zh: "没有发现使用本节点密钥的其他进程",
+  },
+  "identity-twin": {
+    check: "identity",
+    state: "failed",
+    en: "another process runs with this node's key at {address}; it started later and waits",
+    zh: "另一个进程在 {address} 使用本节点的密钥；它启动较晚，正在等待",
+    mend: NEW_KEY,
+  },
+  "identity-twin-first": {
+    check: "identity",
+    state: "failed",
+    en: "another process runs with this node's key at {address}; this one started later, members refuse it",
+    zh: "另一个进程在 {address} 使用本节点的密钥；本进程启动较晚，成员拒绝它",
+    mend: NEW_KEY,
+  },
+  "membership-inviting": {
+    check: "membership",
+    state: "ok",
+    en: "in {network}, and may let others in, for {days} more days",
+    zh: "在 {network} 中并可让其他机器加入，还有 {days} 天到期",
+  },
   "membership-ok": {
     check: "membership",
     state: "ok",
@@ -88,14 +162,14 @@ export const DOCTOR_FACTS = {
     state: "warning",
     en: "the membership of {network} ends in {days} days",
     zh: "{network} 的成员资格将在 {days} 天后到期",
-    mend: { en: "ask the machine that made the network for a new one", zh: "向创建该网络的机器申请新的成员资格" },
+    mend: NEW_MEMBERSHIP,
   },
   "membership-invalid": {
     check: "membership",
     state: "failed",
     en: "{reason}",
     zh: "{reason}",
-    mend: { en: "ask the machine that made the network for a new one", zh: "向创建该网络的机器申请新的成员资格" },
+    mend: NEW_MEMBERSHIP,
   },
   "interfaces-chosen": {
     check: "interfaces",
@@ -232,8 +306,9 @@ export function describeFinding(
   language: "en" | "zh",
 ): { readonly observed: string; readonly mend: string | undefined } {
   const row: FactRow = DOCTOR_FACTS[fact];
-  const observed = row[language].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
-  return { observed, mend: row.mend?.[language] };
+  const fill = (text: string): string =>
+    text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+  return { observed: fill(row[language]), mend: row.mend && fill(row.mend[language]) };
 }
 
 export function isDoctorFact(text: string): text is DoctorFact {

@@ -3,18 +3,20 @@ import { dirname, join } from "node:path";
 import { parseDid, verifyMembership } from "../identity/index.ts";
 import { type Clock, toEasynetError } from "../kernel/index.ts";
 import { type MulticastFinding, probeMulticast, type SkippedInterface } from "../mesh/index.ts";
-import { isFree } from "./choose-port.ts";
-import type { NodeConfig } from "./config.ts";
+import { portProblem } from "./choose-port.ts";
+import type { LoadedConfig, NodeConfig } from "./config.ts";
 import { type Finding, finding } from "./doctor-facts.ts";
 import { membershipFileSchema } from "./home.ts";
 
 const DISK_FREE_MB_MIN = 200;
 const MEMBERSHIP_WARNING_DAYS = 3;
+/** Of one that only the root key can make longer. */
+const RIGHT_WARNING_DAYS = 180;
 const DAY_MS = 86_400_000;
 const MULTICAST_WAIT_MS = 3000;
 
 export interface ExamineMachineOptions {
-  readonly config: NodeConfig;
+  readonly loaded: LoadedConfig;
   readonly clock: Clock;
   /** A node has the ports then. */
   readonly nodeRuns: boolean;
@@ -22,10 +24,11 @@ export interface ExamineMachineOptions {
 
 /** What can be found without a node: Node.js, disk, membership, ports, interfaces, multicast. Takes three seconds. */
 export async function examineMachine(options: ExamineMachineOptions): Promise<readonly Finding[]> {
-  const { config, clock, nodeRuns } = options;
+  const { loaded, clock, nodeRuns } = options;
+  const config = loaded.value;
   const [membership, ports, multicast] = await Promise.all([
     examineMembership(config.home, clock.nowMs()),
-    nodeRuns ? [] : examinePorts(config),
+    nodeRuns ? [] : examinePorts(loaded),
     config.mdns ? examineMulticast(config, clock) : [],
   ]);
   const version = finding("node-version-ok", { found: process.versions.node });
@@ -49,27 +52,33 @@ async function examineMembership(home: string, nowMs: number): Promise<Finding> 
     const file = membershipFileSchema.parse(JSON.parse(readFileSync(path, "utf8")));
     const network = file.networkName;
     if (existsSync(join(home, "root.key"))) return finding("membership-owner", { network });
-    const { expiresAtMs } = await verifyMembership(Buffer.from(file.delegation, "base64"), {
+    const { expiresAtMs, mayInvite } = await verifyMembership(Buffer.from(file.delegation, "base64"), {
       network: parseDid(file.network),
       member: parseDid(file.member),
       nowMs,
     });
     const days = Math.floor((expiresAtMs - nowMs) / DAY_MS);
-    return finding(days < MEMBERSHIP_WARNING_DAYS ? "membership-ends" : "membership-ok", { network, days });
+    const ends = days < (mayInvite ? RIGHT_WARNING_DAYS : MEMBERSHIP_WARNING_DAYS);
+    if (ends) return finding("membership-ends", { network, days });
+    return finding(mayInvite ? "membership-inviting" : "membership-ok", { network, days });
   } catch (error) {
     return finding("membership-invalid", { reason: toEasynetError(error).message });
   }
 }
 
-async function examinePorts(config: NodeConfig): Promise<readonly Finding[]> {
+async function examinePorts({ value, origin }: LoadedConfig): Promise<readonly Finding[]> {
   const ports = [
-    { host: config.listenHost, port: config.listenPort },
-    { host: config.apiHost, port: config.apiPort },
+    { host: value.listenHost, port: value.listenPort, option: "--port", chosen: origin.listenPort !== "default" },
+    { host: value.apiHost, port: value.apiPort, option: "--api-port", chosen: origin.apiPort !== "default" },
   ];
+  const open = ports.filter(({ port }) => port !== 0);
   return Promise.all(
-    ports
-      .filter(({ port }) => port !== 0)
-      .map(async ({ host, port }) => finding((await isFree(host, port)) ? "port-free" : "port-taken", { port })),
+    open.map(async ({ host, port, option, chosen }) => {
+      const reason = await portProblem(host, port);
+      if (reason === undefined) return finding("port-free", { port });
+      if (reason !== "EADDRINUSE") return finding("port-forbidden", { host, port, option, reason });
+      return finding(chosen ? "port-blocked" : "port-taken", { port, option });
+    }),
   );
 }
 

@@ -21,9 +21,10 @@ interface World {
   readonly known?: ReadonlyMap<typeof desk, readonly string[]>;
   /** Addresses at which somebody answers. */
   readonly open?: readonly string[];
+  readonly duplicate?: ExaminedNode["duplicate"];
 }
 
-function nodeIn({ peers = [], heard = [], known = new Map(), open = [] }: World): ExaminedNode {
+function nodeIn({ peers = [], heard = [], known = new Map(), open = [], duplicate }: World): ExaminedNode {
   const entries = [...known].map(([did, addresses]) => {
     const { node } = offerOf({ node: did, capability: "x" });
     return { ...node, did, record: { ...node.record, name: "told", addresses: [...addresses] } };
@@ -41,6 +42,7 @@ function nodeIn({ peers = [], heard = [], known = new Map(), open = [] }: World)
     },
     mdns: { status: () => ({ interfaces: [], heard, foreignCount: 0, malformedCount: 0 }) },
     directory: { nodes: () => entries },
+    duplicate,
   };
 }
 
@@ -68,6 +70,15 @@ describe("what a running node finds", () => {
     ]);
     expect(await factsOf({ known: new Map([[desk, []]]) })).toContainEqual(["reach-no-address", { name: "told" }]);
     expect(await factsOf({})).toContainEqual(["reach-nobody", {}]);
+  });
+
+  test("another process with its key, and which of the two waits", async () => {
+    const address = "/ip4/10.0.0.7/tcp/7441";
+    expect(await factsOf({})).toContainEqual(["identity-alone", {}]);
+    const later = await factsOf({ duplicate: { address, steppedBack: true } });
+    expect(later).toContainEqual(["identity-twin-first", { address }]);
+    const first = await factsOf({ duplicate: { address, steppedBack: false } });
+    expect(first).toContainEqual(["identity-twin", { address }]);
   });
 
   test("who is heard by multicast and not linked", async () => {

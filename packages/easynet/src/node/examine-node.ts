@@ -3,6 +3,7 @@ import { isEasynetError } from "../kernel/index.ts";
 import type { Mdns, Mesh } from "../mesh/index.ts";
 import type { Directory } from "../state/index.ts";
 import { type Finding, finding } from "./doctor-facts.ts";
+import type { DuplicateReport } from "./types.ts";
 
 /** Members without a link that are dialled for one report; further ones are left out. */
 const DIALLED_COUNT_MAX = 16;
@@ -16,6 +17,8 @@ export interface ExaminedNode {
   readonly mesh: Pick<Mesh, "self" | "peers" | "addresses" | "connect">;
   readonly mdns: Pick<Mdns, "status"> | undefined;
   readonly directory: Pick<Directory, "nodes">;
+  /** Another process with this node's key, as members told of it. */
+  readonly duplicate?: Pick<DuplicateReport, "address" | "steppedBack"> | undefined;
 }
 
 /** What only a running node knows: links, who was heard, who cannot be reached and why, clocks. Takes some seconds. */
@@ -23,7 +26,13 @@ export async function examineNode(node: ExaminedNode): Promise<readonly Finding[
   const { mesh, name, mdns } = node;
   const running = finding("node-running", { name, addresses: mesh.addresses().join("  ") || "–" });
   const heard = mdns ? [hearing(node)] : [finding("multicast-off")];
-  return [running, ...heard, ...(await reach(node)), clock(mesh)];
+  return [running, identity(node), ...heard, ...(await reach(node)), clock(mesh)];
+}
+
+function identity({ duplicate }: ExaminedNode): Finding {
+  if (!duplicate) return finding("identity-alone");
+  const { address, steppedBack } = duplicate;
+  return finding(steppedBack ? "identity-twin-first" : "identity-twin", { address });
 }
 
 function hearing({ mesh, mdns }: ExaminedNode): Finding {

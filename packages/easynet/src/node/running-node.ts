@@ -232,7 +232,7 @@ export class RunningNode implements EasynetNode {
   }
 
   examine(): Promise<readonly Finding[]> {
-    return examineNode({ ...this.#parts, name: this.name });
+    return examineNode({ ...this.#parts, ...this.#duplicateNow(), name: this.name });
   }
 
   delegateMembership(member: string): Promise<MembershipFile> {

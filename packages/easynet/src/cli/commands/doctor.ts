@@ -11,10 +11,10 @@ const MARKS = { ok: "✓", warning: "!", failed: "✗" } as const;
 export async function doctor(context: CliContext): Promise<void> {
   // Loaded only here: it knows configuration, sockets and memberships.
   const node = await import("../../node/index.ts");
-  const config = node.loadConfig({ env: context.io.env, flags: { home: context.homeFlag } }).value;
+  const loaded = node.loadConfig({ env: context.io.env, flags: { home: context.homeFlag } });
   const asked = await askNode(context, node);
   const nodeRuns = asked.some(({ fact }) => fact !== "node-stopped");
-  const machine = await node.examineMachine({ config, clock: systemClock, nodeRuns });
+  const machine = await node.examineMachine({ loaded, clock: systemClock, nodeRuns });
   // The node listens all the time, this command for a few seconds: who the node heard, it need not hear again.
   const nodeHears = asked.some(({ fact, values }) => fact.startsWith("heard-") && Number(values["heard"]) > 0);
   const own = machine.filter(({ fact }) => !nodeHears || fact !== "multicast-alone");
@@ -36,12 +36,24 @@ async function askNode(context: CliContext, node: NodeModule): Promise<readonly 
     if (typeof answer !== "object" || answer === null || !("findings" in answer) || !Array.isArray(answer.findings)) {
       throw new TypeError("it sent no findings");
     }
-    return answer.findings.flatMap((found) => readFinding(found, node) ?? []);
+    const findings: readonly Finding[] = answer.findings.flatMap((found) => readFinding(found, node) ?? []);
+    const url = node.readRunFile(context.home)?.apiUrl ?? "";
+    return [node.finding("api-answers", { url }), ...findings];
   } catch (thrown) {
-    const error: EasynetError = toEasynetError(thrown);
-    if (isEasynetError(error, "NODE_NOT_RUNNING")) return [node.finding("node-stopped")];
-    return [node.finding("node-silent", { reason: error.message })];
+    return [whyNoAnswer(context, node, toEasynetError(thrown))];
   }
+}
+
+function whyNoAnswer(context: CliContext, node: NodeModule, error: EasynetError): Finding {
+  const run = node.readRunFile(context.home);
+  // What a killed node left behind is no running one.
+  if (!run) return node.finding("node-stopped");
+  const values = { url: run.apiUrl, pid: run.pid, home: context.home };
+  // Its process lives, or another one got its number.
+  if (isEasynetError(error, "NODE_NOT_RUNNING")) return node.finding("api-refused", values);
+  // INTERNAL: what answered does not speak as a node does.
+  if (error.code === "TOKEN_INVALID" || error.code === "INTERNAL") return node.finding("api-foreign", values);
+  return node.finding("node-silent", { reason: error.message });
 }
 
 /** Facts of a newer node than this command are left out. */
