@@ -1,6 +1,7 @@
 export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
 export { createGossip, type Gossip, type GossipHandler, type GossipOptions } from "./gossip.ts";
 export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts";
+export { createFabric, type FabricOptions } from "./transports.ts";
 export { watchAddresses } from "./address-watch.ts";
 export { askToJoin, type AskToJoinOptions } from "./ask-to-join.ts";
 export type { MeshConfig } from "./mesh-config.ts";

@@ -2,15 +2,7 @@ import { createAgentHost, measureResources } from "../agents/index.ts";
 import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
 import { createExchanges } from "../messaging/index.ts";
-import {
-  createLibp2pFabric,
-  createMdns,
-  createMesh,
-  createRelay,
-  type Mdns,
-  type Mesh,
-  networkTag,
-} from "../mesh/index.ts";
+import { createFabric, createMdns, createMesh, createRelay, type Mdns, type Mesh, networkTag } from "../mesh/index.ts";
 import { createRouter } from "../routing/index.ts";
 import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
@@ -121,10 +113,10 @@ interface MeshParts extends SharedPorts {
 /** Direct links, and those that other members carry. */
 async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<Mesh> {
   const { nodeKey, network, clock, entrance } = parts;
-  const { listenHost, relay: carries } = loaded.value;
+  const { listenHost, alsoListen, announce, relay: carries } = loaded.value;
   const port = await choosePort(loaded, "listenPort", listenHost);
-  const listenAddresses = [`${listenHost}:${port}`];
-  const fabric = await createLibp2pFabric({ ...parts, keyPair: nodeKey, listenAddresses });
+  const listenAddresses = [`${listenHost}:${port}`, ...alsoListen];
+  const fabric = await createFabric({ ...parts, keyPair: nodeKey, listenAddresses, announce });
   const relay = createRelay({ ...parts, fabric, keyPair: nodeKey, carries });
   const mesh = createMesh({
     ...parts,
