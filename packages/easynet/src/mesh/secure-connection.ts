@@ -67,6 +67,7 @@ export interface SecureConnectionOptions {
   readonly localHost?: string | undefined;
   /** The member that carries it, if one does. */
   readonly via?: Did | undefined;
+  readonly once?: boolean | undefined;
   readonly direction: "inbound" | "outbound";
   readonly logger: Logger;
 }
@@ -77,6 +78,7 @@ export class SecureConnection implements FabricConnection {
   readonly remoteAddress: string;
   readonly localHost: string | undefined;
   readonly via: Did | undefined;
+  readonly once: boolean;
   readonly direction: "inbound" | "outbound";
   readonly #socket: TLSSocket;
   readonly #muxer: LaneMuxer;
@@ -91,6 +93,7 @@ export class SecureConnection implements FabricConnection {
     this.remoteAddress = options.remoteAddress;
     this.localHost = options.localHost;
     this.via = options.via;
+    this.once = options.once ?? false;
     this.direction = options.direction;
     this.#socket = options.socket;
     this.#muxer = options.muxer;

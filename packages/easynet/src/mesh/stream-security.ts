@@ -24,6 +24,7 @@ export interface StreamToSecure {
   readonly addressOf: (remote: Did) => string;
   readonly localHost?: string | undefined;
   readonly via?: Did | undefined;
+  readonly once?: boolean;
 }
 
 /** Makes connections of plain streams of bytes: TLS 1.3 between the node keys, and lanes on it. */
@@ -40,7 +41,7 @@ export class StreamSecurity {
   /** Destroys the stream when it fails. @throws Error with a sentence */
   async secure(options: StreamToSecure): Promise<SecureConnection> {
     const { keyPair, clock, logger } = this.#options;
-    const { stream, direction, signal, addressOf, localHost, via } = options;
+    const { stream, direction, signal, addressOf, localHost, via, once } = options;
     this.#context ??= createSecureContext({
       ...issueCertificate(keyPair),
       minVersion: "TLSv1.3",
@@ -51,6 +52,6 @@ export class StreamSecurity {
     const urgencyOf = (lane: string): number => URGENCIES.get(lane) ?? LANES.length;
     const muxer = new LaneMuxer({ socket, buffers: this.#buffers, reads: this.#reads, direction, urgencyOf });
     const remoteAddress = addressOf(remote);
-    return new SecureConnection({ socket, muxer, remote, remoteAddress, localHost, via, direction, logger });
+    return new SecureConnection({ socket, muxer, remote, remoteAddress, localHost, via, once, direction, logger });
   }
 }
