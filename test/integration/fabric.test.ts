@@ -232,9 +232,6 @@ describe("libp2p fabric", () => {
   });
 });
 
-/** libp2p hands a yamux stream over only after bookkeeping of its own; a connection that closes meanwhile loses it. */
-const YAMUX_BREAKS = /^close lets written bytes leave/;
-
 /** libp2p with our lanes on the TLS socket, and with yamux as for peers that do not know them: one contract. */
 describe.for(["lanes", "yamux"] as const)("fabric contract over %s", (muxer) => {
   const harness: FabricHarness = {
@@ -250,8 +247,7 @@ describe.for(["lanes", "yamux"] as const)("fabric contract over %s", (muxer) => 
     deadAddress: `/ip4/127.0.0.1/tcp/1/p2p/${peerIdFromDid(generateKeyPair().did)}`,
     withKey: (text, did) => text.replace(/\/p2p\/.*$/, `/p2p/${peerIdFromDid(parseDid(did))}`),
   };
-  const cases = fabricContract.filter(({ name }) => muxer === "lanes" || !YAMUX_BREAKS.test(name));
-  test.for(cases)("$name", async (each) => {
+  test.for(fabricContract)("$name", async (each) => {
     await expect(each.run(harness)).resolves.toBeUndefined();
   });
 });

@@ -23,6 +23,22 @@ export function namespacesMissing(): string | undefined {
   }
 }
 
+/** Why no router with address translation can be made here; undefined when one can. */
+export function routersMissing(): string | undefined {
+  const missing = namespacesMissing();
+  if (missing !== undefined) return missing;
+  const name = `easynet-probe-${process.pid}`;
+  try {
+    execFileSync("ip", ["netns", "add", name], { stdio: "pipe" });
+    execFileSync("ip", ["netns", "exec", name, "nft", "add table ip probe"], { stdio: "pipe" });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? `no nftables: ${error.message.split("\n", 1)[0]}` : String(error);
+  } finally {
+    execFileSync("ip", ["netns", "del", name], { stdio: "pipe" });
+  }
+}
+
 /** Network namespaces of this machine joined by virtual cables, with nodes of one network in them. */
 export class Namespaces implements AsyncDisposable {
   readonly #root: KeyPair = generateKeyPair();
@@ -47,6 +63,16 @@ export class Namespaces implements AsyncDisposable {
     this.ip(other, "addr", "add", addresses[1], "dev", `to-${one}`);
     this.ip(one, "link", "set", `to-${other}`, "up");
     this.ip(other, "link", "set", `to-${one}`, "up");
+  }
+
+  /** Runs a program inside a namespace. */
+  run(label: string, program: string, ...args: readonly string[]): void {
+    execFileSync("ip", ["netns", "exec", this.#nameOf(label), program, ...args], { stdio: "pipe" });
+  }
+
+  /** Makes a namespace pass packets on between its cables. */
+  forwards(label: string): void {
+    this.run(label, "sysctl", "-qw", "net.ipv4.ip_forward=1");
   }
 
   ip(label: string, ...args: readonly string[]): void {

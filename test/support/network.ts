@@ -13,7 +13,14 @@ export class TestNetwork implements AsyncDisposable {
   readonly nodes: ServedNode[] = [];
 
   /** The first node creates the network; later ones are members by its delegation and know `bootstrap` addresses. */
-  async start(name: string, options: { readonly bootstrap?: readonly string[] } = {}): Promise<ServedNode> {
+  async start(
+    name: string,
+    options: {
+      readonly bootstrap?: readonly string[];
+      readonly alsoListen?: readonly string[];
+      readonly announce?: readonly string[];
+    } = {},
+  ): Promise<ServedNode> {
     const home = await this.prepareHome(name);
     const config = loadConfig({
       env: {},
@@ -26,6 +33,8 @@ export class TestNetwork implements AsyncDisposable {
         mdns: false,
         logLevel: "silent",
         bootstrap: options.bootstrap ?? [],
+        alsoListen: options.alsoListen ?? [],
+        announce: options.announce ?? [],
       },
     });
     const served = await serveNode(config);

@@ -147,6 +147,8 @@ function nodeOptions(context: CliContext, declared: Command): Command {
     .option("--port <port>", context.text("up.port"))
     .option("--api-port <port>", context.text("up.apiPort"))
     .option("--listen <address>", context.text("up.listen"))
+    .option("--also-listen <address...>", context.text("up.alsoListen"))
+    .option("--announce <address...>", context.text("up.announce"))
     .option("--bootstrap <address...>", context.text("up.bootstrap"))
     .option("--no-mdns", context.text("up.noMdns"))
     .option("--interface <name...>", context.text("up.interface"))

@@ -209,6 +209,11 @@ export const ERROR_TABLE = {
     "Port {port} is used by another program. Choose another with {option}, or 0 for any free one.",
     "端口 {port} 已被其他程序占用。请用 {option} 指定其他端口，或用 0 自动选择。",
   ),
+  PACKAGE_MISSING: terminal(
+    "FAILED_PRECONDITION",
+    "{feature} needs a package that is not installed with easynet. Install it beside easynet: npm install {package} (with -g if easynet is installed so).",
+    "{feature} 需要一个未随 easynet 安装的软件包。请安装在 easynet 旁边：npm install {package}（若 easynet 为全局安装，请加 -g）。",
+  ),
   // Work
   NO_CAPABLE_AGENT: transient(
     "NOT_FOUND",

@@ -28,6 +28,8 @@ export interface FabricConnection {
   readonly localHost?: string | undefined;
   /** The member that carries this connection; undefined = direct. */
   readonly via?: Did | undefined;
+  /** True when both ends had to dial at the same moment: its address leads nowhere another time. */
+  readonly once?: boolean | undefined;
   readonly direction: "inbound" | "outbound";
   /** Opens a byte stream for a lane; the other end gets it through `onLane`. */
   openLane(lane: string): Promise<LaneStream>;

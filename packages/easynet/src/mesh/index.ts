@@ -2,13 +2,24 @@ export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
 export { createGossip, type Gossip, type GossipHandler, type GossipOptions } from "./gossip.ts";
 export { parseAddress } from "./libp2p-address.ts";
 export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts";
+export { createFabric, type FabricOptions } from "./transports.ts";
 export { watchAddresses } from "./address-watch.ts";
 export { askToJoin, type AskToJoinOptions } from "./ask-to-join.ts";
 export type { MeshConfig } from "./mesh-config.ts";
+export { createPunch, type Punch } from "./punch.ts";
 export { createRelay, type Relay } from "./relay.ts";
 export type { MeshOptions, Stranger } from "./mesh-options.ts";
 export { createMesh } from "./service.ts";
-export type { FrameHandler, Mesh, MeshEvents, MeshFrame, OutgoingFrame, Peer, TwinReport } from "./types.ts";
+export type {
+  FabricMesh,
+  FrameHandler,
+  Mesh,
+  MeshEvents,
+  MeshFrame,
+  OutgoingFrame,
+  Peer,
+  TwinReport,
+} from "./types.ts";
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";
 export { type MulticastFinding, type MulticastProbe, probeMulticast } from "./mdns-probe.ts";
 export type { SkippedInterface } from "./mdns-interfaces.ts";

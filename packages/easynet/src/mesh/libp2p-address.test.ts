@@ -12,7 +12,7 @@ import {
 } from "./libp2p-address.ts";
 
 const did = generateKeyPair().did;
-const listening = (host: string): NodeAddress => ({ protocol: "ip4", host, port: 7441, did });
+const listening = (host: string): NodeAddress => ({ protocol: "ip4", host, transport: "tcp", port: 7441, did });
 
 describe("addresses", () => {
   test("a did and its peer id convert one to one", () => {
@@ -34,14 +34,45 @@ describe("addresses", () => {
 
   test("a multiaddr with a key is read and written alike", () => {
     const text = `/ip4/192.168.1.20/tcp/7441/p2p/${peerIdFromDid(did)}`;
-    expect(parseAddress(text)).toEqual({ protocol: "ip4", host: "192.168.1.20", port: 7441, did });
+    expect(parseAddress(text)).toEqual({ protocol: "ip4", host: "192.168.1.20", transport: "tcp", port: 7441, did });
     expect(formatAddress(parseAddress(text))).toBe(text);
   });
 
+  test.for([
+    ["/ip4/1.2.3.4/tcp/7442/ws", "ws"],
+    ["/dns/net.example.org/tcp/443/tls/ws", "wss"],
+    ["/ip6/::1/udp/7441/quic-v1", "quic-v1"],
+  ])("%s is read and written alike, with and without a key", ([text = "", transport]) => {
+    const keyed = `${text}/p2p/${peerIdFromDid(did)}`;
+    expect(parseAddress(text)).toMatchObject({ transport, did: undefined });
+    expect(parseAddress(keyed)).toMatchObject({ transport, did });
+    expect([formatAddress(parseAddress(text)), formatAddress(parseAddress(keyed))]).toEqual([text, keyed]);
+  });
+
+  test("wss is short for tls/ws, and a transport over the wrong protocol is refused", () => {
+    expect(formatAddress(parseAddress("/dns/host/tcp/443/wss"))).toBe("/dns/host/tcp/443/tls/ws");
+    for (const text of ["/ip4/1.2.3.4/udp/1", "/ip4/1.2.3.4/udp/1/ws", "/ip4/1.2.3.4/tcp/1/quic-v1"]) {
+      expect(() => parseAddress(text)).toThrow(/transport/);
+    }
+  });
+
   test("host:port, host:port#did and [ip6]:port are read", () => {
-    expect(parseAddress("desk.local:80")).toEqual({ protocol: "dns", host: "desk.local", port: 80, did: undefined });
-    expect(parseAddress(`10.0.0.1:7441#${did}`)).toEqual({ protocol: "ip4", host: "10.0.0.1", port: 7441, did });
-    expect(parseAddress("[::1]:7441")).toEqual({ protocol: "ip6", host: "::1", port: 7441, did: undefined });
+    const tcp = { transport: "tcp" };
+    expect(parseAddress("desk.local:80")).toEqual({
+      protocol: "dns",
+      host: "desk.local",
+      ...tcp,
+      port: 80,
+      did: undefined,
+    });
+    expect(parseAddress(`10.0.0.1:7441#${did}`)).toEqual({
+      protocol: "ip4",
+      host: "10.0.0.1",
+      ...tcp,
+      port: 7441,
+      did,
+    });
+    expect(parseAddress("[::1]:7441")).toEqual({ protocol: "ip6", host: "::1", ...tcp, port: 7441, did: undefined });
   });
 
   test("any other text is INVALID_ARGUMENT and nothing else", () => {

@@ -30,6 +30,8 @@ export class Libp2pConnection implements FabricConnection {
   #waiting: { readonly lane: string; readonly stream: LaneStream }[] = [];
   #onLane: ((lane: string, stream: LaneStream) => void) | undefined;
   #onClose: ((error?: Error) => void) | undefined;
+  /** Those that libp2p's muxer carries, while they are open. */
+  readonly #lanes = new Set<Libp2pLane>();
   #closed = false;
   #closeError: Error | undefined;
 
@@ -55,7 +57,7 @@ export class Libp2pConnection implements FabricConnection {
     }
     try {
       if (this.#options.muxer) return this.#options.muxer.open(lane);
-      return new Libp2pLane(await this.#connection.newStream(protocol), lane);
+      return this.#wrap(await this.#connection.newStream(protocol), lane);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new EasynetError("LINK_CLOSED", { peer: this.remote, reason }, { cause: error });
@@ -78,6 +80,12 @@ export class Libp2pConnection implements FabricConnection {
     if (this.#closed) return;
     const signal = AbortSignal.timeout(CLOSE_TIMEOUT_MS);
     try {
+      // A muxer of libp2p drops what the other end has not taken yet.
+      const ended = [...this.#lanes].map(async (lane) => {
+        void lane.close();
+        await lane.ended;
+      });
+      await Promise.race([Promise.all(ended), aborted(signal)]);
       await this.#connection.close({ signal });
     } catch (error) {
       this.abort(error instanceof Error ? error : new Error(String(error)));
@@ -90,7 +98,14 @@ export class Libp2pConnection implements FabricConnection {
 
   /** Takes a stream that the other end opened; called synchronously when libp2p hands it over. */
   accept(lane: string, raw: Stream): void {
-    this.#arrive(lane, new Libp2pLane(raw, lane));
+    this.#arrive(lane, this.#wrap(raw, lane));
+  }
+
+  #wrap(raw: Stream, name: string): Libp2pLane {
+    const lane = new Libp2pLane(raw, name);
+    this.#lanes.add(lane);
+    void lane.ended.then(() => this.#lanes.delete(lane));
+    return lane;
   }
 
   #arrive(lane: string, stream: LaneStream): void {
@@ -125,4 +140,10 @@ export class Libp2pConnection implements FabricConnection {
       this.#options.logger.error("close handler failed", { peer: this.remote, error });
     }
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

@@ -7,6 +7,11 @@ const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/dial self/i, "the address is this node's own"],
   [/Unexpected ?Peer/i, "another key answered (wrong key)"],
   [/did not end within|timeout|timed out|aborted|AbortError|ETIMEDOUT/i, "no answer in time (timeout)"],
+  [/Unexpected server response: \d+|Parse Error/i, "a web server answered that passes no WebSocket on"],
+  [
+    /self-signed certificate|unable to (?:verify|get)|certificate has expired|altnames|wrong version number/i,
+    "the web server in front of it proves no valid certificate",
+  ],
   [/ECONNRESET|EPIPE|closed|TCP transmission error|Unexpected EOF/i, "the other end closed the connection"],
 ];
 
@@ -31,8 +36,8 @@ export function listenError(listenAddresses: readonly string[], error: unknown):
   const text = describe(error);
   const taken = /EADDRINUSE[^\d]*(?:[\d.]+|[^\s]*):(\d+)/.exec(text);
   if (taken) {
-    return new EasynetError("PORT_IN_USE", { port: taken[1] ?? "?", option: "--mesh-port" }, { cause: error });
+    return new EasynetError("PORT_IN_USE", { port: taken[1] ?? "?", option: "--port" }, { cause: error });
   }
   const reason = `cannot listen on ${listenAddresses.join(", ")}: ${text.slice(0, 200)}`;
-  return new EasynetError("CONFIG_INVALID", { key: "mesh.listen", reason }, { cause: error });
+  return new EasynetError("CONFIG_INVALID", { key: "listenHost", reason }, { cause: error });
 }

@@ -1,7 +1,7 @@
 import type { ComponentLogger, Connection, Logger as Libp2pLogger } from "@libp2p/interface";
-import type { Libp2p } from "libp2p";
+import type { Libp2p, Libp2pOptions } from "libp2p";
 import type { Did, KeyPair } from "../identity/index.ts";
-import { type Clock, type Logger, type Metrics, startDeadline, systemClock } from "../kernel/index.ts";
+import { type Clock, EasynetError, type Logger, type Metrics, startDeadline, systemClock } from "../kernel/index.ts";
 import { LANES } from "../wire/index.ts";
 import type { Fabric, FabricConnection } from "./fabric.ts";
 import { advertisedAddresses, didFromPeerId, formatAddress, parseAddress } from "./libp2p-address.ts";
@@ -24,10 +24,16 @@ const STREAM_READ_BUFFER_BYTES_MAX = 4 * 1024 * 1024;
 /** yamux measures its round trip with it. */
 const KEEP_ALIVE_INTERVAL_MS = 15_000;
 
+/** Native code for each platform, 7 MB: who wants QUIC installs it. `package.json` names the same version. */
+const QUIC_PACKAGE: string = "@chainsafe/libp2p-quic";
+const QUIC_VERSION = "2.1.1";
+
 export interface Libp2pFabricOptions {
   readonly keyPair: KeyPair;
   /** `/ip4/0.0.0.0/tcp/7441` or `0.0.0.0:7441`; port 0 = any free one; empty = only dial. */
   readonly listenAddresses: readonly string[];
+  /** QUIC needs a package that is not installed with easynet. @default "tcp" */
+  readonly transport?: "tcp" | "quic";
   /**
    * What carries the lanes: ours on the TLS socket, with yamux for peers that do not know it, or yamux alone.
    * @default "lanes"
@@ -43,21 +49,29 @@ const LANE_URGENCY: ReadonlyMap<string, number> = new Map(LANES.map((lane, index
 const PROTOCOLS: ReadonlyMap<string, string> = new Map(LANES.map((lane) => [lane, `/easynet/lane/${lane}/1`]));
 
 /**
- * The fabric of real networks: libp2p over TCP, TLS 1.3 (libp2p specs, tls/tls.md) and yamux, one stream per lane.
- * libp2p is loaded here, so that whoever imports the mesh without it pays nothing.
+ * libp2p over TCP with TLS 1.3 (libp2p specs, tls/tls.md), or over QUIC, which has both. libp2p is loaded here, so
+ * that whoever imports the mesh without it pays nothing.
+ * @throws {EasynetError} PACKAGE_MISSING for QUIC without its package
  */
 export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<Fabric> {
   const listen = options.listenAddresses.map((address) => formatAddress(parseAddress(address)));
-  const [{ createLibp2p }, { tcp }, { yamux }, { generateKeyPairFromSeed }, { peerIdFromString }, { multiaddr }, own] =
-    await Promise.all([
-      import("libp2p"),
-      import("@libp2p/tcp"),
-      import("@libp2p/yamux"),
-      import("@libp2p/crypto/keys"),
-      import("@libp2p/peer-id"),
-      import("@multiformats/multiaddr"),
-      import("./libp2p-upgrade.ts"),
-    ]);
+  const [
+    { createLibp2p },
+    transport,
+    { yamux },
+    { generateKeyPairFromSeed },
+    { peerIdFromString },
+    { multiaddr },
+    own,
+  ] = await Promise.all([
+    import("libp2p"),
+    options.transport === "quic" ? loadQuic() : loadTcp(),
+    import("@libp2p/yamux"),
+    import("@libp2p/crypto/keys"),
+    import("@libp2p/peer-id"),
+    import("@multiformats/multiaddr"),
+    import("./libp2p-upgrade.ts"),
+  ]);
   const lanes = new own.LaneMuxerFactory((lane) => LANE_URGENCY.get(lane) ?? LANES.length);
   const { keyPair, clock = systemClock } = options;
   const node = await createLibp2p({
@@ -65,8 +79,7 @@ export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<
     privateKey: await generateKeyPairFromSeed("Ed25519", options.keyPair.exportSeed()),
     addresses: { listen },
     logger: quietLogger(options.logger),
-    // Idle links are the mesh's business, which pings them.
-    transports: [tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 })],
+    transports: [transport],
     connectionEncrypters: [
       (components) =>
         new own.SocketTls({
@@ -101,6 +114,25 @@ export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<
   });
   return new Libp2pFabric(options, { node, parse: multiaddr, lanes });
 }
+
+async function loadTcp(): Promise<TransportFactory> {
+  const { tcp } = await import("@libp2p/tcp");
+  // Idle links are the mesh's business, which pings them.
+  return tcp({ inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 });
+}
+
+async function loadQuic(): Promise<TransportFactory> {
+  const loaded: unknown = await import(QUIC_PACKAGE).catch((error: unknown) => error);
+  if (isQuic(loaded)) return loaded.quic();
+  const details = { feature: "QUIC", package: `${QUIC_PACKAGE}@${QUIC_VERSION}` };
+  throw new EasynetError("PACKAGE_MISSING", details, { cause: loaded });
+}
+
+function isQuic(value: unknown): value is { quic(): TransportFactory } {
+  return typeof value === "object" && value !== null && "quic" in value && typeof value.quic === "function";
+}
+
+type TransportFactory = NonNullable<Libp2pOptions["transports"]>[number];
 
 interface Libp2pParts {
   readonly node: Libp2p;

@@ -18,6 +18,7 @@ export class Libp2pLane implements LaneStream {
   #drainCheckQueued = false;
   #closed = false;
   #closeError: Error | undefined;
+  readonly #ended = Promise.withResolvers<void>();
   #onData: ((chunk: Uint8Array) => void) | undefined;
   #onDrain: (() => void) | undefined;
   #onClose: ((error?: Error) => void) | undefined;
@@ -30,6 +31,11 @@ export class Libp2pLane implements LaneStream {
     // The other end closed its half: a lane is closed as a whole.
     stream.addEventListener("remoteCloseWrite", () => void this.close());
     stream.addEventListener("close", (event) => this.#finish(event.error));
+  }
+
+  /** Resolves when both ends have closed it: everything that was sent has been read. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   get bufferedBytes(): number {
@@ -108,6 +114,7 @@ export class Libp2pLane implements LaneStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#closeError = error;
+    this.#ended.resolve();
     this.#guard(() => this.#onClose?.(error));
   }
 

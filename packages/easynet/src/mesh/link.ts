@@ -109,7 +109,8 @@ export class Link {
   }
 
   get addressDialled(): string | undefined {
-    return this.direction === "outbound" && !this.relayed ? this.#options.connection.remoteAddress : undefined;
+    const { remoteAddress, once } = this.#options.connection;
+    return this.direction === "outbound" && !this.relayed && !once ? remoteAddress : undefined;
   }
 
   get localHost(): string | undefined {

@@ -80,7 +80,7 @@ export function readAnswers(self: MdnsSelf, answers: readonly Answer[], sender: 
   if (fields.get("net") !== self.networkTag) return { kind: "foreign" };
   const named = answers.flatMap((answer) => (answer.type === "A" && IP4.test(answer.data) ? [answer.data] : []));
   const hosts = [...new Set([sender, ...named])].slice(0, ADDRESSES_COUNT_MAX);
-  const addresses = hosts.map((host) => formatAddress({ protocol: "ip4", host, port, did }));
+  const addresses = hosts.map((host) => formatAddress({ protocol: "ip4", transport: "tcp", host, port, did }));
   const name = (fields.get("name") ?? "").slice(0, NAME_LENGTH_MAX);
   return { kind: "hint", hint: { did, addresses, name }, leaving: text.ttl === 0 };
 }

@@ -1,16 +1,11 @@
-import { createSecureContext, type SecureContext } from "node:tls";
 import type { Did, KeyPair } from "../identity/index.ts";
 import { type Clock, EasynetError, type Logger, startDeadline } from "../kernel/index.ts";
-import { LANES } from "../wire/index.ts";
 import type { FabricConnection } from "./fabric.ts";
-import { LaneMuxer, WriteBuffers } from "./lane-muxer.ts";
-import { issueCertificate } from "./libp2p-certificate.ts";
 import { formatCircuit } from "./relay-address.ts";
-import { RelayedConnection, secureStream } from "./relay-connection.ts";
 import { type Leg, legKey, type RelayLimits } from "./relay-core.ts";
 import type { RelayReason } from "./relay-frames.ts";
 import { RelayStream } from "./relay-stream.ts";
-import { SocketReads } from "./socket-reads.ts";
+import { StreamSecurity } from "./stream-security.ts";
 
 /** Circuits that end at this node; a further one from others is refused. */
 const ENDS_COUNT_MAX = 256;
@@ -43,12 +38,11 @@ export interface RelayEndsOptions {
 export class RelayEnds {
   readonly #options: RelayEndsOptions;
   readonly #ends = new Map<string, End>();
-  readonly #buffers = new WriteBuffers();
-  readonly #reads = new SocketReads();
-  #secureContext: SecureContext | undefined;
+  readonly #security: StreamSecurity;
 
   constructor(options: RelayEndsOptions) {
     this.#options = options;
+    this.#security = new StreamSecurity(options);
   }
 
   has(leg: Leg): boolean {
@@ -140,27 +134,9 @@ export class RelayEnds {
     return end;
   }
 
-  async #secure(end: End, direction: "inbound" | "outbound", signal: AbortSignal): Promise<RelayedConnection> {
-    const { keyPair, clock, logger } = this.#options;
-    this.#secureContext ??= createSecureContext({
-      ...issueCertificate(keyPair),
-      minVersion: "TLSv1.3",
-      maxVersion: "TLSv1.3",
-    });
-    const { stream, leg } = end;
-    const context = this.#secureContext;
-    const { socket, remote } = await secureStream({ stream, direction, context, signal, nowMs: clock.nowMs() });
-    const urgencies = new Map<string, number>(LANES.map((lane, index) => [lane, index]));
-    const urgencyOf = (lane: string): number => urgencies.get(lane) ?? LANES.length;
-    return new RelayedConnection({
-      socket,
-      muxer: new LaneMuxer({ socket, buffers: this.#buffers, reads: this.#reads, direction, urgencyOf }),
-      remote,
-      remoteAddress: formatCircuit(leg.peer, remote),
-      via: leg.peer,
-      direction,
-      logger,
-    });
+  #secure({ stream, leg }: End, direction: "inbound" | "outbound", signal: AbortSignal): Promise<FabricConnection> {
+    const addressOf = (remote: Did): string => formatCircuit(leg.peer, remote);
+    return this.#security.secure({ stream, direction, signal, addressOf, via: leg.peer });
   }
 }
 

@@ -12,10 +12,10 @@ import type { MeshOptions } from "./mesh-options.ts";
 import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
 import { decodeTwinNotice, reportOfError } from "./twin-messages.ts";
 import { TWIN_NOTICE_TYPE, Twins } from "./twins.ts";
-import type { FrameHandler, Mesh, MeshEvents, OutgoingFrame, Peer } from "./types.ts";
+import type { FabricMesh, FrameHandler, MeshEvents, OutgoingFrame, Peer } from "./types.ts";
 
 /** A mesh that is not started yet. */
-export function createMesh(options: MeshOptions): Mesh {
+export function createMesh(options: MeshOptions): FabricMesh {
   return new MeshService(options, decidesFor);
 }
 
@@ -32,7 +32,7 @@ export function decidesFor(self: Did, remote: Did): boolean {
 const TERMINAL = new Set(["MEMBERSHIP_INVALID", "NETWORK_MISMATCH", "VERSION_UNSUPPORTED", "DUPLICATE_IDENTITY"]);
 const DUPLICATE = "duplicate";
 
-export class MeshService implements Mesh {
+export class MeshService implements FabricMesh {
   readonly self: Did;
   readonly network: Did;
   readonly epoch: number;
@@ -131,6 +131,16 @@ export class MeshService implements Mesh {
     const link = await this.#dial(address);
     if (!link.peer) throw this.#unreachable(address, "the link ended");
     return link.peer;
+  }
+
+  adopt(connection: FabricConnection): void {
+    if (connection.direction === "inbound") {
+      this.#onConnection(connection);
+      return;
+    }
+    this.#greet(connection, connection.remote).catch((error: unknown) => {
+      this.#options.logger.debug("connection not admitted", { peer: connection.remote, error });
+    });
   }
 
   learn(did: Did, addresses: readonly string[]): void {

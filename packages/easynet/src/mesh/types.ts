@@ -1,4 +1,5 @@
 import type { Did } from "../identity/index.ts";
+import type { FabricConnection } from "./fabric.ts";
 import type { Lane } from "../wire/index.ts";
 
 /** A node that this one holds an admitted link to. */
@@ -91,4 +92,10 @@ export interface Mesh {
   /** One handler per frame type; a frame of an unhandled type is refused and counted. */
   handle(type: number, handler: FrameHandler): void;
   on<Name extends keyof MeshEvents>(name: Name, listener: (...values: MeshEvents[Name]) => void): Disposable;
+}
+
+/** A mesh on a fabric. */
+export interface FabricMesh extends Mesh {
+  /** Greets the other end of a connection that was made elsewhere; a direct one takes the place of a relayed link. */
+  adopt(connection: FabricConnection): void;
 }

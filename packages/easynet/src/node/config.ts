@@ -31,6 +31,10 @@ export const configSchema = z.strictObject({
   listenHost: z.string().min(1),
   /** TCP port for other members; 0 = any free one. */
   listenPort: port,
+  /** Further addresses to listen on: `/ip4/0.0.0.0/tcp/7442/ws`, `/ip4/0.0.0.0/udp/7441/quic-v1`. */
+  alsoListen: list,
+  /** Told to others beside what is listened on: how a router or web server in front of this machine is reached. */
+  announce: list,
   /** Address of API and console; anything but loopback opens them to the network. */
   apiHost: z.string().min(1),
   /** TCP port of API and console; 0 = any free one. */
@@ -53,6 +57,8 @@ const DEFAULTS = {
   networkName: "home",
   listenHost: "0.0.0.0",
   listenPort: 7441,
+  alsoListen: [],
+  announce: [],
   apiHost: "127.0.0.1",
   apiPort: 7440,
   bootstrap: [],
@@ -115,6 +121,8 @@ function originsOf(origin: Partial<Record<string, ConfigOrigin>>): Record<Config
     networkName: of("networkName"),
     listenHost: of("listenHost"),
     listenPort: of("listenPort"),
+    alsoListen: of("alsoListen"),
+    announce: of("announce"),
     apiHost: of("apiHost"),
     apiPort: of("apiPort"),
     bootstrap: of("bootstrap"),

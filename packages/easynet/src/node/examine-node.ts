@@ -88,10 +88,10 @@ async function dial(mesh: Pick<Mesh, "connect">, { name, addresses }: Member): P
   });
 }
 
-/** `192.168.1.20:7441` of a multiaddr, for people. */
+/** `192.168.1.20:7441` of a multiaddr, for people; another transport than TCP is named. */
 function hostOf(address: string): string {
-  const [, host, port] = /^\/[^/]+\/([^/]+)\/tcp\/(\d+)/.exec(address) ?? [];
-  return host === undefined ? address : `${host}:${port}`;
+  const [, host, port, transport] = /^\/[^/]+\/([^/]+)\/(?:tcp|udp)\/(\d+)\/?(tls\/ws|ws|quic-v1)?/.exec(address) ?? [];
+  return host === undefined ? address : `${host}:${port}${transport === undefined ? "" : ` (${transport})`}`;
 }
 
 function reasonOf(error: unknown): string {

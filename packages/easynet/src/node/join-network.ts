@@ -14,7 +14,7 @@ import {
   systemClock,
   toEasynetError,
 } from "../kernel/index.ts";
-import { askToJoin, createLibp2pFabric, type Fabric } from "../mesh/index.ts";
+import { askToJoin, createFabric, type Fabric } from "../mesh/index.ts";
 import { noMetrics } from "../kernel/index.ts";
 import type { LoadedConfig } from "./config.ts";
 import { Home } from "./home.ts";
@@ -111,7 +111,7 @@ export async function askForApproval(loaded: LoadedConfig, options: AskApprovalO
 }
 
 async function dialOnly(keyPair: KeyPair, clock: Clock): Promise<Fabric> {
-  const fabric = await createLibp2pFabric({
+  const fabric = await createFabric({
     keyPair,
     listenAddresses: [],
     clock,

@@ -1,7 +1,7 @@
 import type { Did } from "../identity/index.ts";
 import { type Clock, isEasynetError, type Logger, type Random, repeat, toEasynetError } from "../kernel/index.ts";
 import type { Exchanges } from "../messaging/index.ts";
-import { type Mdns, type Mesh, type Peer, watchAddresses } from "../mesh/index.ts";
+import { type Mdns, type Mesh, type Peer, type Punch, watchAddresses } from "../mesh/index.ts";
 import type { Directory } from "../state/index.ts";
 import { keepDialling } from "./bootstrap.ts";
 
@@ -13,6 +13,7 @@ export interface ReachingPorts {
   readonly mdns: Mdns | undefined;
   readonly directory: Pick<Directory, "nodes">;
   readonly exchanges: Pick<Exchanges, "openWith">;
+  readonly punch: Punch;
   /** Members to dial until they are known to live. */
   readonly bootstrap: readonly string[];
   /** Publishes this node's record with its addresses of now. */
@@ -31,6 +32,7 @@ export function keepReachable(ports: ReachingPorts): Disposable {
   const { mesh, mdns, publish, clock, logger } = ports;
   const direct = new DirectWays(ports);
   const stack = new DisposableStack();
+  stack.use(ports.punch);
   const isAlive = (did: Did): boolean => ports.directory.nodes().some((node) => node.did === did);
   stack.use(keepDialling(ports.bootstrap, { ...ports, isAlive }));
   const ways = repeat(clock, DIRECT_INTERVAL_MS, () => void direct.look());
@@ -67,25 +69,28 @@ class DirectWays {
     try {
       for (const peer of this.#ports.mesh.peers()) {
         // What is under way with it would end with the old link.
-        if (peer.via !== undefined && this.#ports.exchanges.openWith(peer.did) === 0) await this.#dial(peer);
+        if (peer.via === undefined || this.#ports.exchanges.openWith(peer.did) > 0) continue;
+        if (!(await this.#dial(peer))) await this.#ports.punch.attempt(peer.did);
       }
     } finally {
       this.#looking = false;
     }
   }
 
-  async #dial(peer: Peer): Promise<void> {
+  /** True when no further way has to be tried. */
+  async #dial(peer: Peer): Promise<boolean> {
     const { directory, mesh, logger } = this.#ports;
     const record = directory.nodes().find(({ did }) => did === peer.did)?.record;
     for (const address of record?.addresses ?? []) {
       try {
         await mesh.connect(address);
         logger.info("direct link in place of a relayed one", { peer: peer.did, address });
-        return;
+        return true;
       } catch (error) {
-        if (isEasynetError(error, "NODE_STOPPING")) return;
+        if (isEasynetError(error, "NODE_STOPPING")) return true;
         logger.debug("no direct way", { peer: peer.did, address, code: toEasynetError(error).code });
       }
     }
+    return false;
   }
 }

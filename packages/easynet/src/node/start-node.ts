@@ -3,10 +3,12 @@ import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
 import { createExchanges } from "../messaging/index.ts";
 import {
-  createLibp2pFabric,
+  createFabric,
   createMdns,
   createMesh,
+  createPunch,
   createRelay,
+  type FabricMesh,
   type Mdns,
   type Mesh,
   networkTag,
@@ -68,6 +70,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   });
   entrance.open(mesh);
   const exchanges = createExchanges({ ...shared, mesh });
+  const isIdle = (did: Did): boolean => exchanges.openWith(did) === 0;
+  const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey, isIdle }));
   const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
   const { directory } = knowing;
   const host = createAgentHost(shared);
@@ -87,7 +91,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   });
   const bootstrap = [...config.bootstrap, ...access.membership.addresses];
   const publish = (): Promise<void> => node.publish();
-  const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, bootstrap, publish });
+  const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, punch, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
   const node = new RunningNode({ ...basics, mesh, exchanges, ...knowing, host, router, mdns, upkeep });
@@ -119,12 +123,12 @@ interface MeshParts extends SharedPorts {
 }
 
 /** Direct links, and those that other members carry. */
-async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<Mesh> {
+async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<FabricMesh> {
   const { nodeKey, network, clock, entrance } = parts;
-  const { listenHost, relay: carries } = loaded.value;
+  const { listenHost, alsoListen, announce, relay: carries } = loaded.value;
   const port = await choosePort(loaded, "listenPort", listenHost);
-  const listenAddresses = [`${listenHost}:${port}`];
-  const fabric = await createLibp2pFabric({ ...parts, keyPair: nodeKey, listenAddresses });
+  const listenAddresses = [`${listenHost}:${port}`, ...alsoListen];
+  const fabric = await createFabric({ ...parts, keyPair: nodeKey, listenAddresses, announce });
   const relay = createRelay({ ...parts, fabric, keyPair: nodeKey, carries });
   const mesh = createMesh({
     ...parts,

@@ -42,6 +42,11 @@ export const FRAME_TYPES = {
   "relay-data": 98,
   "relay-credit": 99,
   "relay-close": 100,
+  /** Hole punching: how a member sees this end, and the agreement to dial each other (docs/protocol/punch.md). */
+  "seen-ask": 101,
+  "seen-told": 102,
+  "punch-offer": 103,
+  "punch-answer": 104,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;

@@ -14,6 +14,8 @@ export interface UpOptions {
   readonly port?: string;
   readonly apiPort?: string;
   readonly listen?: string;
+  readonly alsoListen?: readonly string[];
+  readonly announce?: readonly string[];
   readonly bootstrap?: readonly string[];
   readonly mdns?: boolean;
   readonly interface?: readonly string[];
@@ -92,6 +94,8 @@ export function flagsOf(context: CliContext, options: UpOptions): Readonly<Recor
     listenPort: options.port,
     apiPort: options.apiPort,
     listenHost: options.listen,
+    alsoListen: options.alsoListen,
+    announce: options.announce,
     bootstrap: options.bootstrap,
     interfaces: options.interface,
     relay: options.relay,

@@ -43,7 +43,7 @@ export async function secureStream(options: SecureOptions): Promise<{ socket: TL
     await new Promise<void>((resolve, reject) => {
       socket.once("secure", resolve);
       socket.once("error", reject);
-      socket.once("close", () => reject(new Error("the circuit ended during the TLS handshake")));
+      socket.once("close", () => reject(new Error("the connection closed during the TLS handshake")));
       const onAbort = (): void => reject(new Error("timeout during the TLS handshake"));
       if (signal.aborted) onAbort();
       else signal.addEventListener("abort", onAbort, { once: true });
@@ -59,21 +59,26 @@ export async function secureStream(options: SecureOptions): Promise<{ socket: TL
   }
 }
 
-export interface RelayedConnectionOptions {
+export interface SecureConnectionOptions {
   readonly socket: TLSSocket;
   readonly muxer: LaneMuxer;
   readonly remote: Did;
   readonly remoteAddress: string;
-  readonly via: Did;
+  readonly localHost?: string | undefined;
+  /** The member that carries it, if one does. */
+  readonly via?: Did | undefined;
+  readonly once?: boolean | undefined;
   readonly direction: "inbound" | "outbound";
   readonly logger: Logger;
 }
 
-/** A connection that another member carries; like any other to the mesh. */
-export class RelayedConnection implements FabricConnection {
+/** A connection over a stream that is not libp2p's: a circuit, a WebSocket. Like any other to the mesh. */
+export class SecureConnection implements FabricConnection {
   readonly remote: Did;
   readonly remoteAddress: string;
-  readonly via: Did;
+  readonly localHost: string | undefined;
+  readonly via: Did | undefined;
+  readonly once: boolean;
   readonly direction: "inbound" | "outbound";
   readonly #socket: TLSSocket;
   readonly #muxer: LaneMuxer;
@@ -83,10 +88,12 @@ export class RelayedConnection implements FabricConnection {
   #onClose: ((error?: Error) => void) | undefined;
   #closed: { readonly error: Error | undefined } | undefined;
 
-  constructor(options: RelayedConnectionOptions) {
+  constructor(options: SecureConnectionOptions) {
     this.remote = options.remote;
     this.remoteAddress = options.remoteAddress;
+    this.localHost = options.localHost;
     this.via = options.via;
+    this.once = options.once ?? false;
     this.direction = options.direction;
     this.#socket = options.socket;
     this.#muxer = options.muxer;
