@@ -8,6 +8,7 @@
 import type { Did } from "../identity/index.ts";
 import { type Random, sample } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
+import { differingBuckets, sumsOf } from "./bucket-core.ts";
 import {
   compareVersions,
   type CoreOptions,
@@ -16,6 +17,7 @@ import {
   type Entry,
   type Input,
   type Known,
+  type OutgoingEntry,
   type OwnedVersion,
   type ReceivedEntry,
   type Version,
@@ -31,6 +33,10 @@ export const OWNERS_COUNT_MAX = 5000;
 /** Peers that are asked about a suspect, and that get news of renewals. */
 const ASKED_COUNT_MAX = 32;
 const NEWS_FANOUT = 3;
+/** With more links than this, or members that are not linked, an own entry is broadcast instead of sent over each. */
+const DIRECT_LINKS_MAX = 8;
+/** Owners whose renewals come at the times of the configuration; with more of them each renews less often. */
+const RENEWING_COUNT = 64;
 /** The own entry is not defended more often than this. */
 const REFUTE_INTERVAL_MS = 1000;
 
@@ -39,6 +45,9 @@ export class DirectoryCore {
   readonly #times: DirectoryTimes;
   readonly #random: Random;
   readonly #statusOf: NonNullable<CoreOptions["statusOf"]>;
+  /** A failure detector decides who lives. */
+  readonly #watching: boolean;
+  readonly #sums: typeof sumsOf;
   readonly #ownersCountMax: number;
   readonly #known = new Map<Did, Known>();
   readonly #links = new Set<Did>();
@@ -58,6 +67,8 @@ export class DirectoryCore {
     this.#news = new News(options.times.newsMs);
     this.#random = options.random;
     this.#statusOf = options.statusOf ?? (() => undefined);
+    this.#watching = options.statusOf !== undefined;
+    this.#sums = options.sums ?? sumsOf;
     this.#ownersCountMax = options.ownersCountMax ?? OWNERS_COUNT_MAX;
   }
 
@@ -90,6 +101,8 @@ export class DirectoryCore {
         return this.#receive(input);
       case "lines":
         return this.#compare(input);
+      case "sums":
+        return this.#onSums(input);
       case "wanted":
         return this.#answerWant(input.from, input.versions);
       case "suspected":
@@ -115,10 +128,21 @@ export class DirectoryCore {
     known.status = entry.status;
     if (entry.status === "alive") this.#watch(known);
     known.lastSeenMs = this.#nowMs;
-    this.#renewAtMs = entry.status === "left" ? Infinity : this.#nowMs + this.#times.renewMs;
+    this.#renewAtMs = entry.status === "left" ? Infinity : this.#nowMs + this.#stretched(this.#times.renewMs);
     if (!sameRecord) this.#effects.push({ kind: "changed", owner: this.#self });
     const item = { entry, view: viewOf(known), withRecord: !sameRecord && entry.status === "alive" };
-    if (this.#links.size > 0) this.#effects.push({ kind: "spread", entries: [item], to: [...this.#links] });
+    if (this.#links.size > 0) this.#spread(item, sameRecord && entry.status === "alive");
+  }
+
+  /**
+   * To each link where that is everybody and they are few. Otherwise a renewal goes to a few, who tell it onwards at
+   * their leisure, and all else is broadcast, except the last word: it must not hang on those who pass it on.
+   */
+  #spread(entry: OutgoingEntry, isRenewal: boolean): void {
+    const few = this.#links.size <= DIRECT_LINKS_MAX && this.#links.size >= this.#hereCount() - 1;
+    const to = isRenewal && !few ? sample(this.#random, [...this.#links], NEWS_FANOUT) : [...this.#links];
+    const broadcast = !few && !isRenewal && entry.entry.status === "alive";
+    this.#effects.push({ kind: "spread", entry, to, broadcast });
   }
 
   #linkUp(peer: Did): void {
@@ -130,7 +154,7 @@ export class DirectoryCore {
       this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
     }
     if (this.#digestAtMs === Infinity) this.#digestAtMs = this.#nowMs + this.#random.next() * this.#times.digestMs;
-    this.#effects.push({ kind: "send-digest", to: peer, lines: linesOf(this.#known, this.#known.keys()) });
+    this.#sendDigest(peer);
   }
 
   #linkDown(peer: Did): void {
@@ -212,7 +236,8 @@ export class DirectoryCore {
       return;
     }
     if (this.#watch(known)) return;
-    const { leaseMs, skewMs } = this.#times;
+    const { skewMs } = this.#times;
+    const leaseMs = this.#stretched(this.#times.leaseMs);
     const leftMs = Math.min(leaseMs, leaseMs + skewMs - ageMs);
     known.leaseUntilMs = this.#nowMs + leftMs;
     const vouched = view === "linked" && this.#links.has(from);
@@ -290,13 +315,13 @@ export class DirectoryCore {
     const known = this.#known.get(owner);
     if (!known || known.entry.status === "left" || owner === this.#self || !this.#links.has(from)) return;
     known.vouchers.add(from);
-    known.leaseUntilMs = Math.max(known.leaseUntilMs, this.#nowMs + this.#times.leaseMs);
+    known.leaseUntilMs = Math.max(known.leaseUntilMs, this.#nowMs + this.#stretched(this.#times.leaseMs));
     this.#revive(known);
   }
 
   #revive(known: Known): void {
     if (known.status === "alive" || known.watched) return;
-    this.#setStatus(known, "alive", this.#nowMs + this.#times.leaseMs);
+    this.#setStatus(known, "alive", this.#nowMs + this.#stretched(this.#times.leaseMs));
     this.#effects.push({ kind: "learn", owner: known.entry.owner, addresses: known.entry.record?.addresses ?? [] });
     this.#tell(known, true);
   }
@@ -370,18 +395,35 @@ export class DirectoryCore {
   #tick(): void {
     const nowMs = this.#nowMs;
     if (this.#renewAtMs <= nowMs) {
-      this.#renewAtMs = nowMs + this.#times.renewMs;
+      this.#renewAtMs = nowMs + this.#stretched(this.#times.renewMs);
       this.#effects.push({ kind: "issue" });
     }
-    if (this.#digestAtMs <= nowMs) this.#sendDigest();
+    if (this.#digestAtMs <= nowMs) this.#digest();
     if (this.#news.dueAtMs <= nowMs) this.#sendNews();
     if (this.#sweepAtMs <= nowMs) this.#sweep();
   }
 
-  #sendDigest(): void {
+  #digest(): void {
     this.#digestAtMs = this.#nowMs + this.#times.digestMs;
     const [to] = sample(this.#random, [...this.#links], 1);
-    if (to) this.#effects.push({ kind: "send-digest", to, lines: linesOf(this.#known, this.#known.keys()) });
+    if (to) this.#sendDigest(to);
+  }
+
+  /** With a failure detector versions are all there is to compare; without one the views of all owners count too. */
+  #sendDigest(to: Did): void {
+    if (this.#watching) {
+      const salt = Math.floor(this.#random.next() * 2 ** 32);
+      const own = linesOf(this.#known, [this.#self]);
+      this.#effects.push({ kind: "send-sums", to, salt, sums: this.#sums(this.#known, salt), own });
+    } else {
+      this.#effects.push({ kind: "send-digest", to, lines: linesOf(this.#known, this.#known.keys()) });
+    }
+  }
+
+  #onSums({ from, salt, sums, own }: Extract<Input, { kind: "sums" }>): void {
+    this.#compare({ kind: "lines", from, lines: own });
+    const buckets = differingBuckets(this.#known, salt, { own: this.#sums(this.#known, salt), theirs: sums });
+    if (buckets.length > 0) this.#effects.push({ kind: "send-buckets", to: from, salt, buckets });
   }
 
   #sendNews(): void {
@@ -439,6 +481,21 @@ export class DirectoryCore {
     this.#effects.push({ kind: "changed", owner });
     const { status } = known;
     if (statusChanged && (status === "dead" || status === "left")) this.#effects.push({ kind: "gone", owner, status });
+  }
+
+  /**
+   * Where a failure detector decides who lives, leases are a reserve: with many owners they last longer, so that the
+   * network as a whole renews at most about two a second.
+   */
+  #stretched(ms: number): number {
+    return this.#watching ? ms * Math.max(1, this.#known.size / RENEWING_COUNT) : ms;
+  }
+
+  /** Nodes that are not gone. */
+  #hereCount(): number {
+    let count = 0;
+    for (const { status } of this.#known.values()) if (status !== "dead" && status !== "left") count++;
+    return count;
   }
 
   #add(entry: Entry): Known {

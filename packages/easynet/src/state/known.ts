@@ -50,12 +50,17 @@ export function versionOf(owner: Did, known: Known | undefined): OwnedVersion {
   return { owner, epoch, sequence };
 }
 
+/** What this node has and thinks of an owner. */
+export function lineOf(owner: Did, known: Known): Line {
+  return { ...versionOf(owner, known), view: viewOf(known) };
+}
+
 /** Lines of those owners that are known. */
 export function linesOf(all: ReadonlyMap<Did, Known>, owners: Iterable<Did>): Line[] {
   const lines: Line[] = [];
   for (const owner of owners) {
     const known = all.get(owner);
-    if (known) lines.push({ ...versionOf(owner, known), view: viewOf(known) });
+    if (known) lines.push(lineOf(owner, known));
   }
   return lines;
 }
