@@ -8,7 +8,6 @@ import type { Did } from "../identity/index.ts";
 import { type Random, sample } from "../kernel/index.ts";
 import {
   compareLives,
-  digestOf,
   RumourQueue,
   supersedes,
   suspicionMs,
@@ -17,16 +16,8 @@ import {
   updateOf,
 } from "./swim-members-core.ts";
 import { ProbeTable } from "./swim-probes-core.ts";
+import { SWIM_RULES, type SwimRules } from "./swim-rules.ts";
 import type { SwimConfig, SwimEffect, SwimInput, SwimMessage, SwimMode, SwimUpdate } from "./swim-types.ts";
-
-/** Parts that a simulation replaces by faulty ones, to see that it notices. */
-export interface SwimRules {
-  /** The incarnation that contradicts `seen`. */
-  readonly raise: (seen: number) => number;
-  readonly digest: typeof digestOf;
-}
-
-const RULES: SwimRules = { raise: (seen) => seen + 1, digest: digestOf };
 
 export interface SwimCoreOptions {
   readonly self: Did;
@@ -71,7 +62,7 @@ export class SwimCore {
     this.#self = self;
     this.#config = options.config;
     this.#random = options.random;
-    this.#rules = { ...RULES, ...options.rules };
+    this.#rules = { ...SWIM_RULES, ...options.rules };
     this.#probes = new ProbeTable(options.config);
     this.#nowMs = nowMs;
     this.#own = { did: self, epoch, incarnation: 0, status: "alive", sinceMs: nowMs, accusers: new Set(), by: self };
@@ -106,8 +97,9 @@ export class SwimCore {
   #linkUp(peer: Did): void {
     this.#links.add(peer);
     this.#lost.delete(peer);
-    if (this.#probeAtMs === Infinity) this.#probeAtMs = this.#nowMs + this.#jitter(this.#config.probeIntervalMs);
-    if (this.#syncAtMs === Infinity) this.#syncAtMs = this.#nowMs + this.#jitter(this.#config.syncIntervalMs);
+    if (this.#probeAtMs === Infinity)
+      this.#probeAtMs = this.#nowMs + this.#random.next() * this.#config.probeIntervalMs;
+    if (this.#syncAtMs === Infinity) this.#syncAtMs = this.#nowMs + this.#random.next() * this.#config.syncIntervalMs;
     this.#sendDigest(peer);
     this.#tellSoon();
   }
@@ -229,15 +221,8 @@ export class SwimCore {
       return;
     }
     const { did, epoch, incarnation } = update;
-    const member: SwimMember = {
-      did,
-      epoch,
-      incarnation,
-      status: "alive",
-      sinceMs: this.#nowMs,
-      accusers: new Set(),
-      by: did,
-    };
+    const sinceMs = this.#nowMs;
+    const member: SwimMember = { did, epoch, incarnation, status: "alive", sinceMs, accusers: new Set(), by: did };
     this.#members.set(did, member);
     this.#partCount++;
     this.#round.splice(Math.floor(this.#random.next() * (this.#round.length + 1)), 0, did);
@@ -470,10 +455,6 @@ export class SwimCore {
 
   #changeHealth(by: number): void {
     this.#health = Math.min(this.#config.healthMax, Math.max(0, this.#health + by));
-  }
-
-  #jitter(ms: number): number {
-    return this.#random.next() * ms;
   }
 
   #send(to: Did, message: SwimMessage): void {

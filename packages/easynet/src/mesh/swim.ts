@@ -11,7 +11,8 @@ import {
 import type { NodeStatus } from "../model/index.ts";
 import { FRAME_TYPES } from "../wire/index.ts";
 import { encodeSwim, SwimDecoder } from "./swim-codec.ts";
-import { SwimCore, type SwimRules } from "./swim-core.ts";
+import { SwimCore } from "./swim-core.ts";
+import type { SwimRules } from "./swim-rules.ts";
 import { SWIM_LAN, type SwimConfig, type SwimEffect, type SwimInput, type SwimMessage } from "./swim-types.ts";
 import type { Mesh, MeshFrame } from "./types.ts";
 

@@ -8,7 +8,7 @@
 import type { Did } from "../identity/index.ts";
 import { type Random, sample } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
-import { differingBuckets, sumsOf } from "./bucket-core.ts";
+import { AntiEntropy } from "./anti-entropy-core.ts";
 import {
   compareVersions,
   type CoreOptions,
@@ -17,26 +17,19 @@ import {
   type Entry,
   type Input,
   type Known,
-  type OutgoingEntry,
-  type OwnedVersion,
   type ReceivedEntry,
   type Version,
   type View,
 } from "./core-types.ts";
-import { endsAtMs, linesOf, newKnown, oldestGone, viewOf } from "./known.ts";
+import { endsAtMs, hereCount, linesOf, newKnown, oldestGone, statusBy, stretched, viewOf } from "./known.ts";
 import { News } from "./news.ts";
-import { answerWant, reconcile } from "./reconcile-core.ts";
+import { NEWS_FANOUT, spreadOf } from "./spread-core.ts";
 import { Wanted } from "./wanted.ts";
 
 /** Owners known at once; the oldest that is gone makes room, otherwise a newcomer is refused and counted. */
 export const OWNERS_COUNT_MAX = 5000;
-/** Peers that are asked about a suspect, and that get news of renewals. */
+/** Peers that are asked about a suspect. */
 const ASKED_COUNT_MAX = 32;
-const NEWS_FANOUT = 3;
-/** With more links than this, or members that are not linked, an own entry is broadcast instead of sent over each. */
-const DIRECT_LINKS_MAX = 8;
-/** Owners whose renewals come at the times of the configuration; with more of them each renews less often. */
-const RENEWING_COUNT = 64;
 /** The own entry is not defended more often than this. */
 const REFUTE_INTERVAL_MS = 1000;
 
@@ -47,7 +40,7 @@ export class DirectoryCore {
   readonly #statusOf: NonNullable<CoreOptions["statusOf"]>;
   /** A failure detector decides who lives. */
   readonly #watching: boolean;
-  readonly #sums: typeof sumsOf;
+  readonly #antiEntropy: AntiEntropy;
   readonly #ownersCountMax: number;
   readonly #known = new Map<Did, Known>();
   readonly #links = new Set<Did>();
@@ -68,7 +61,7 @@ export class DirectoryCore {
     this.#random = options.random;
     this.#statusOf = options.statusOf ?? (() => undefined);
     this.#watching = options.statusOf !== undefined;
-    this.#sums = options.sums ?? sumsOf;
+    this.#antiEntropy = new AntiEntropy(options, this.#known, this.#wanted);
     this.#ownersCountMax = options.ownersCountMax ?? OWNERS_COUNT_MAX;
   }
 
@@ -102,9 +95,12 @@ export class DirectoryCore {
       case "lines":
         return this.#compare(input);
       case "sums":
-        return this.#onSums(input);
+        this.#compare({ kind: "lines", from: input.from, lines: input.own });
+        this.#effects.push(...this.#antiEntropy.onSums(input));
+        return;
       case "wanted":
-        return this.#answerWant(input.from, input.versions);
+        this.#effects.push(...this.#antiEntropy.onWant(input.from, input.versions));
+        return;
       case "suspected":
         return this.#suspected(input.from, input.owners);
       case "vouched":
@@ -131,18 +127,11 @@ export class DirectoryCore {
     this.#renewAtMs = entry.status === "left" ? Infinity : this.#nowMs + this.#stretched(this.#times.renewMs);
     if (!sameRecord) this.#effects.push({ kind: "changed", owner: this.#self });
     const item = { entry, view: viewOf(known), withRecord: !sameRecord && entry.status === "alive" };
-    if (this.#links.size > 0) this.#spread(item, sameRecord && entry.status === "alive");
-  }
-
-  /**
-   * To each link where that is everybody and they are few. Otherwise a renewal goes to a few, who tell it onwards at
-   * their leisure, and all else is broadcast, except the last word: it must not hang on those who pass it on.
-   */
-  #spread(entry: OutgoingEntry, isRenewal: boolean): void {
-    const few = this.#links.size <= DIRECT_LINKS_MAX && this.#links.size >= this.#hereCount() - 1;
-    const to = isRenewal && !few ? sample(this.#random, [...this.#links], NEWS_FANOUT) : [...this.#links];
-    const broadcast = !few && !isRenewal && entry.entry.status === "alive";
-    this.#effects.push({ kind: "spread", entry, to, broadcast });
+    const links = [...this.#links];
+    if (links.length === 0) return;
+    const isRenewal = sameRecord && entry.status === "alive";
+    const here = hereCount(this.#known.values());
+    this.#effects.push(spreadOf(item, { links, hereCount: here, isRenewal, random: this.#random }));
   }
 
   #linkUp(peer: Did): void {
@@ -154,7 +143,7 @@ export class DirectoryCore {
       this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
     }
     if (this.#digestAtMs === Infinity) this.#digestAtMs = this.#nowMs + this.#random.next() * this.#times.digestMs;
-    this.#sendDigest(peer);
+    this.#effects.push(this.#antiEntropy.digest(peer));
   }
 
   #linkDown(peer: Did): void {
@@ -182,12 +171,14 @@ export class DirectoryCore {
     }
     if (changed.length === 0 || spread) return;
     for (const to of this.#links) {
-      const lines = linesOf(
-        this.#known,
-        changed.filter((owner) => owner !== to),
-      );
-      if (to !== from && lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
+      const owners = changed.filter((owner) => owner !== to);
+      if (to !== from) this.#sendLines(to, owners);
     }
+  }
+
+  #sendLines(to: Did, owners: readonly Did[]): void {
+    const lines = linesOf(this.#known, owners);
+    if (lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
   }
 
   /** An entry newer than what is known. Owners whose content changed are added to `changed`. */
@@ -256,24 +247,17 @@ export class DirectoryCore {
     else this.#setStatus(known, leftMs > 0 ? "alive" : "dead");
   }
 
-  #compare({ from, ...input }: Extract<Input, { kind: "lines" }>): void {
-    const { send, want, equal } = reconcile(this.#known, this.#wanted, { ...input, nowMs: this.#nowMs });
-    for (const { owner, view } of equal) this.#weigh(from, view, owner);
-    if (send.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries: send });
-    if (want.length > 0) this.#effects.push({ kind: "send-want", to: from, versions: want });
+  #compare(input: Extract<Input, { kind: "lines" }>): void {
+    const { effects, equal } = this.#antiEntropy.onLines(input, this.#nowMs);
+    for (const { owner, view } of equal) this.#weigh(input.from, view, owner);
+    this.#effects.push(...effects);
   }
 
-  #answerWant(from: Did, versions: readonly OwnedVersion[]): void {
-    const entries = answerWant(this.#known, versions);
-    if (entries.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries });
-  }
-
-  /** Takes over what the failure detector says of this process of the owner. False when it has not heard of it. */
+  /** Takes over what the failure detector says. False when it has not heard of this process of the owner. */
   #watch(known: Known): boolean {
-    const member = this.#statusOf(known.entry.owner);
-    known.watched = member !== undefined && member.epoch >= known.entry.epoch;
-    // Only the owner's own signature makes it `left` here.
-    if (member && known.watched) this.#setStatus(known, member.status === "left" ? "dead" : member.status);
+    const status = statusBy(this.#statusOf(known.entry.owner), known);
+    known.watched = status !== undefined;
+    if (status) this.#setStatus(known, status);
     return known.watched;
   }
 
@@ -398,39 +382,17 @@ export class DirectoryCore {
       this.#renewAtMs = nowMs + this.#stretched(this.#times.renewMs);
       this.#effects.push({ kind: "issue" });
     }
-    if (this.#digestAtMs <= nowMs) this.#digest();
+    if (this.#digestAtMs <= nowMs) {
+      this.#digestAtMs = nowMs + this.#times.digestMs;
+      const [to] = sample(this.#random, [...this.#links], 1);
+      if (to) this.#effects.push(this.#antiEntropy.digest(to));
+    }
     if (this.#news.dueAtMs <= nowMs) this.#sendNews();
     if (this.#sweepAtMs <= nowMs) this.#sweep();
   }
 
-  #digest(): void {
-    this.#digestAtMs = this.#nowMs + this.#times.digestMs;
-    const [to] = sample(this.#random, [...this.#links], 1);
-    if (to) this.#sendDigest(to);
-  }
-
-  /** With a failure detector versions are all there is to compare; without one the views of all owners count too. */
-  #sendDigest(to: Did): void {
-    if (this.#watching) {
-      const salt = Math.floor(this.#random.next() * 2 ** 32);
-      const own = linesOf(this.#known, [this.#self]);
-      this.#effects.push({ kind: "send-sums", to, salt, sums: this.#sums(this.#known, salt), own });
-    } else {
-      this.#effects.push({ kind: "send-digest", to, lines: linesOf(this.#known, this.#known.keys()) });
-    }
-  }
-
-  #onSums({ from, salt, sums, own }: Extract<Input, { kind: "sums" }>): void {
-    this.#compare({ kind: "lines", from, lines: own });
-    const buckets = differingBuckets(this.#known, salt, { own: this.#sums(this.#known, salt), theirs: sums });
-    if (buckets.length > 0) this.#effects.push({ kind: "send-buckets", to: from, salt, buckets });
-  }
-
   #sendNews(): void {
-    for (const to of sample(this.#random, [...this.#links], NEWS_FANOUT)) {
-      const lines = linesOf(this.#known, this.#news.for(to));
-      if (lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
-    }
+    for (const to of sample(this.#random, [...this.#links], NEWS_FANOUT)) this.#sendLines(to, this.#news.for(to));
     this.#news.clear();
   }
 
@@ -453,11 +415,8 @@ export class DirectoryCore {
 
   /** Tells peers of the dead, so that those who are not linked to them need not wait for the lease. */
   #announce(died: readonly Did[]): void {
-    const lines = linesOf(this.#known, died);
-    if (lines.length === 0) return;
-    for (const to of sample(this.#random, [...this.#links], ASKED_COUNT_MAX)) {
-      this.#effects.push({ kind: "send-news", to, lines });
-    }
+    if (died.length === 0) return;
+    for (const to of sample(this.#random, [...this.#links], ASKED_COUNT_MAX)) this.#sendLines(to, died);
   }
 
   #remove(owner: Did): void {
@@ -483,19 +442,8 @@ export class DirectoryCore {
     if (statusChanged && (status === "dead" || status === "left")) this.#effects.push({ kind: "gone", owner, status });
   }
 
-  /**
-   * Where a failure detector decides who lives, leases are a reserve: with many owners they last longer, so that the
-   * network as a whole renews at most about two a second.
-   */
   #stretched(ms: number): number {
-    return this.#watching ? ms * Math.max(1, this.#known.size / RENEWING_COUNT) : ms;
-  }
-
-  /** Nodes that are not gone. */
-  #hereCount(): number {
-    let count = 0;
-    for (const { status } of this.#known.values()) if (status !== "dead" && status !== "left") count++;
-    return count;
+    return this.#watching ? stretched(ms, this.#known.size) : ms;
   }
 
   #add(entry: Entry): Known {

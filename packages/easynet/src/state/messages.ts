@@ -3,7 +3,15 @@ import { EasynetError } from "../kernel/index.ts";
 import type { NodeLoad } from "../model/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import { type Bucket, BUCKETS_COUNT } from "./bucket-core.ts";
-import { type BucketRange, type DigestRange, type Line, type OutgoingEntry, type OwnedVersion, type View, VIEWS } from "./core-types.ts";
+import {
+  type BucketRange,
+  type DigestRange,
+  type Line,
+  type OutgoingEntry,
+  type OwnedVersion,
+  type View,
+  VIEWS,
+} from "./core-types.ts";
 import type { DidCache } from "./did-cache.ts";
 import { countFrom } from "./entry-codec.ts";
 import { ENTRIES_COUNT_MAX, ENTRIES_FRAME_BYTES, LINES_COUNT_MAX, LINES_PER_PAGE } from "./limits.ts";
