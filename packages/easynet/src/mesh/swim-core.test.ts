@@ -104,7 +104,8 @@ describe("the failure detector", () => {
     const answer = sent(
       swim.step({ kind: "message", from: third, message: { kind: "probe", probe: 9, updates: [] } }, 20),
     );
-    expect(answer[0]).toMatchObject({ kind: "ack", updates: [{ did: third, status: "suspect" }] });
+    const [first] = answer.flatMap((message) => (message.kind === "ack" ? message.updates : []));
+    expect(first).toMatchObject({ did: third, status: "suspect" });
   });
 
   test("keeps only so many members", () => {

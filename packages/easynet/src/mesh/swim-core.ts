@@ -8,7 +8,6 @@ import type { Did } from "../identity/index.ts";
 import { type Random, sample } from "../kernel/index.ts";
 import {
   compareLives,
-  digestOf,
   RumourQueue,
   supersedes,
   suspicionMs,
@@ -17,16 +16,8 @@ import {
   updateOf,
 } from "./swim-members-core.ts";
 import { ProbeTable } from "./swim-probes-core.ts";
+import { SWIM_RULES, type SwimRules } from "./swim-rules.ts";
 import type { SwimConfig, SwimEffect, SwimInput, SwimMessage, SwimMode, SwimUpdate } from "./swim-types.ts";
-
-/** Parts that a simulation replaces by faulty ones, to see that it notices. */
-export interface SwimRules {
-  /** The incarnation that contradicts `seen`. */
-  readonly raise: (seen: number) => number;
-  readonly digest: typeof digestOf;
-}
-
-const RULES: SwimRules = { raise: (seen) => seen + 1, digest: digestOf };
 
 export interface SwimCoreOptions {
   readonly self: Did;
@@ -50,11 +41,15 @@ export class SwimCore {
   readonly #probes: ProbeTable;
   readonly #own: SwimMember;
   #mode: SwimMode = "alive";
+  /** Members that take part. */
+  #partCount = 1;
   /** Lifeguard's local health: 0 is well. */
   #health = 0;
   #round: Did[] = [];
   #probeAtMs = Infinity;
   #gossipAtMs = Infinity;
+  /** When news was told last. */
+  #toldAtMs = -Infinity;
   #syncAtMs = Infinity;
   /** No suspicion and no memory ends before. */
   #sweepAtMs = Infinity;
@@ -67,7 +62,7 @@ export class SwimCore {
     this.#self = self;
     this.#config = options.config;
     this.#random = options.random;
-    this.#rules = { ...RULES, ...options.rules };
+    this.#rules = { ...SWIM_RULES, ...options.rules };
     this.#probes = new ProbeTable(options.config);
     this.#nowMs = nowMs;
     this.#own = { did: self, epoch, incarnation: 0, status: "alive", sinceMs: nowMs, accusers: new Set(), by: self };
@@ -102,9 +97,11 @@ export class SwimCore {
   #linkUp(peer: Did): void {
     this.#links.add(peer);
     this.#lost.delete(peer);
-    if (this.#probeAtMs === Infinity) this.#probeAtMs = this.#nowMs + this.#jitter(this.#config.probeIntervalMs);
-    if (this.#syncAtMs === Infinity) this.#syncAtMs = this.#nowMs + this.#jitter(this.#config.syncIntervalMs);
+    if (this.#probeAtMs === Infinity)
+      this.#probeAtMs = this.#nowMs + this.#random.next() * this.#config.probeIntervalMs;
+    if (this.#syncAtMs === Infinity) this.#syncAtMs = this.#nowMs + this.#random.next() * this.#config.syncIntervalMs;
     this.#sendDigest(peer);
+    this.#tellSoon();
   }
 
   #linkDown(peer: Did): void {
@@ -122,7 +119,7 @@ export class SwimCore {
 
   /** True for about `verifiersCount` of all members. */
   #chosen(): boolean {
-    return this.#random.next() * this.#partCount() < this.#config.verifiersCount;
+    return this.#random.next() * this.#partCount < this.#config.verifiersCount;
   }
 
   #receive(from: Did, message: SwimMessage): void {
@@ -206,8 +203,12 @@ export class SwimCore {
       this.#meet(update);
       return;
     }
-    if (supersedes(update, known)) this.#apply(known, update);
-    else if (update.status === "suspect" && known.status === "suspect" && compareLives(update, known) === 0) {
+    if (supersedes(update, known)) {
+      this.#apply(known, update);
+      return;
+    }
+    this.#rumours.heard(update);
+    if (update.status === "suspect" && known.status === "suspect" && compareLives(update, known) === 0) {
       this.#confirm(known, update);
     }
   }
@@ -220,16 +221,10 @@ export class SwimCore {
       return;
     }
     const { did, epoch, incarnation } = update;
-    const member: SwimMember = {
-      did,
-      epoch,
-      incarnation,
-      status: "alive",
-      sinceMs: this.#nowMs,
-      accusers: new Set(),
-      by: did,
-    };
+    const sinceMs = this.#nowMs;
+    const member: SwimMember = { did, epoch, incarnation, status: "alive", sinceMs, accusers: new Set(), by: did };
     this.#members.set(did, member);
+    this.#partCount++;
     this.#round.splice(Math.floor(this.#random.next() * (this.#round.length + 1)), 0, did);
     this.#apply(member, update, undefined);
   }
@@ -237,6 +232,7 @@ export class SwimCore {
   #apply(member: SwimMember, update: SwimUpdate, from: SwimMember["status"] | undefined = member.status): void {
     const { epoch, incarnation, status, by } = update;
     member.accusers.clear();
+    this.#partCount += Number(takesPart(status)) - Number(takesPart(member.status));
     Object.assign(member, { epoch, incarnation, status, by });
     if (status !== from) member.sinceMs = this.#nowMs;
     this.#tell(member);
@@ -275,13 +271,15 @@ export class SwimCore {
   #setMode(mode: SwimMode): void {
     if (mode === this.#mode) return;
     const from = this.#own.status;
+    this.#partCount += Number(takesPart(mode)) - Number(takesPart(from));
     this.#mode = mode;
     this.#own.status = mode;
     this.#own.incarnation++;
     this.#own.sinceMs = this.#nowMs;
     this.#effects.push({ kind: "changed", did: this.#self, from, to: mode });
     const updates = [updateOf(this.#own)];
-    if (mode === "left") for (const to of this.#links) this.#send(to, { kind: "news", updates });
+    const message: SwimMessage = { kind: "news", updates };
+    if (mode === "left") for (const to of this.#links) this.#send(to, message);
     else this.#tell(this.#own);
   }
 
@@ -393,19 +391,20 @@ export class SwimCore {
 
   /** When what holds of a member ends by itself. */
   #endsAtMs({ status, sinceMs, accusers }: SwimMember): number {
-    if (status === "suspect") return sinceMs + suspicionMs(this.#config, this.#partCount(), accusers.size - 1);
+    if (status === "suspect") return sinceMs + suspicionMs(this.#config, this.#partCount, accusers.size - 1);
     return takesPart(status) ? Infinity : sinceMs + this.#config.keepMs;
   }
 
   #gossip(): void {
-    const told = this.#config.retransmitFactor * Math.ceil(Math.log10(this.#members.size + 1));
-    const updates = this.#rumours.take(this.#config.updatesCountMax, told);
+    const peers = sample(this.#random, [...this.#links], this.#config.gossipFanout);
+    const updates = this.#rumours.take(this.#config.updatesCountMax, this.#tellingsMax(), peers.length);
     if (updates.length > 0) {
-      for (const to of sample(this.#random, [...this.#links], this.#config.gossipFanout)) {
-        this.#send(to, { kind: "news", updates });
-      }
+      const message: SwimMessage = { kind: "news", updates };
+      for (const to of peers) this.#send(to, message);
     }
-    this.#gossipAtMs = this.#rumours.size > 0 ? this.#nowMs + this.#config.gossipIntervalMs : Infinity;
+    this.#toldAtMs = this.#nowMs;
+    this.#gossipAtMs = Infinity;
+    this.#tellSoon();
   }
 
   #sync(): void {
@@ -428,33 +427,34 @@ export class SwimCore {
   #updatesFor(to: Did): SwimUpdate[] {
     const about = this.#members.get(to);
     const doubted = about && about.status !== "alive" && about.status !== "maintenance" ? [updateOf(about)] : [];
-    const told = this.#config.retransmitFactor * Math.ceil(Math.log10(this.#members.size + 1));
-    const news = this.#rumours.take(PIGGYBACK_COUNT_MAX, told);
+    const news = this.#rumours.take(PIGGYBACK_COUNT_MAX, this.#tellingsMax(), 1);
     return doubted.length > 0 ? [...doubted, ...news.filter(({ did }) => did !== to)] : news;
+  }
+
+  /** Das et al. 2002, section 4.1: a multiple of log N tellings by each reach everybody. */
+  #tellingsMax(): number {
+    return this.#config.retransmitFactor * Math.ceil(Math.log10(this.#members.size + 1));
   }
 
   /** Puts it among the news, to be told with the next round. */
   #tell(update: SwimMember | SwimUpdate): void {
     this.#rumours.add("sinceMs" in update ? updateOf(update) : update);
-    if (this.#links.size > 0) this.#gossipAtMs = Math.min(this.#gossipAtMs, this.#nowMs + SOON_MS);
+    this.#tellSoon();
+  }
+
+  /** The first news goes out almost at once; where there is much of it, the rounds keep their distance. */
+  #tellSoon(): void {
+    if (this.#links.size === 0 || this.#rumours.size === 0) return;
+    const soonMs = Math.max(this.#nowMs + SOON_MS, this.#toldAtMs + this.#config.gossipIntervalMs);
+    this.#gossipAtMs = Math.min(this.#gossipAtMs, soonMs);
   }
 
   *#part(): Generator<SwimMember> {
     for (const member of this.#members.values()) if (takesPart(member.status)) yield member;
   }
 
-  #partCount(): number {
-    let count = 0;
-    for (const { status } of this.#members.values()) if (takesPart(status)) count++;
-    return count;
-  }
-
   #changeHealth(by: number): void {
     this.#health = Math.min(this.#config.healthMax, Math.max(0, this.#health + by));
-  }
-
-  #jitter(ms: number): number {
-    return this.#random.next() * ms;
   }
 
   #send(to: Did, message: SwimMessage): void {

@@ -1,4 +1,5 @@
 import type { Did } from "../identity/index.ts";
+import { hashText } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
 import type { Life, SwimConfig, SwimUpdate } from "./swim-types.ts";
 
@@ -62,18 +63,6 @@ export function digestOf(members: Iterable<SwimMember>, salt: number): number {
   return sum;
 }
 
-/** FNV-1a of 32 bits over UTF-16 units, started with a salt. */
-function hashText(text: string, salt: number): number {
-  let hash = (0x811c9dc5 ^ salt) >>> 0;
-  for (let index = 0; index < text.length; index++) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  }
-  // Spread the last bytes too, so that sums of neighbours differ.
-  hash ^= hash >>> 15;
-  hash = Math.imul(hash, 0x2c1b3c6d);
-  return (hash ^ (hash >>> 12)) >>> 0;
-}
-
 interface Rumour {
   readonly update: SwimUpdate;
   toldCount: number;
@@ -93,13 +82,24 @@ export class RumourQueue {
     this.#rumours.set(update.did, { update, toldCount: 0 });
   }
 
-  /** @param toldMax after that many tellings a rumour is dropped */
-  take(countMax: number, toldMax: number): SwimUpdate[] {
+  /** Somebody else tells the same: one telling less for us (Demers et al. 1987, section 1.4, counters with feedback). */
+  heard(update: SwimUpdate): void {
+    const rumour = this.#rumours.get(update.did);
+    if (!rumour || compareLives(rumour.update, update) !== 0) return;
+    if (rumour.update.status === update.status && rumour.update.by === update.by) rumour.toldCount++;
+  }
+
+  /**
+   * @param toldMax after that many tellings a rumour is dropped
+   * @param copies peers that are told this time
+   */
+  take(countMax: number, toldMax: number, copies: number): SwimUpdate[] {
     if (this.#rumours.size === 0) return [];
+    for (const [did, rumour] of this.#rumours) if (rumour.toldCount >= toldMax) this.#rumours.delete(did);
     const all = [...this.#rumours.values()];
     const chosen = all.length <= countMax ? all : all.toSorted((a, b) => a.toldCount - b.toldCount).slice(0, countMax);
     for (const rumour of chosen) {
-      rumour.toldCount++;
+      rumour.toldCount += copies;
       if (rumour.toldCount >= toldMax) this.#rumours.delete(rumour.update.did);
     }
     return chosen.map(({ update }) => update);

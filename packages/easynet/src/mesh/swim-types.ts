@@ -63,7 +63,7 @@ export interface SwimConfig {
   /** Between two rounds of news while there are any, ms. */
   readonly gossipIntervalMs: number;
   readonly gossipFanout: number;
-  /** Rounds in which one piece of news is told, per decade of members. */
+  /** Times that one piece of news is told or heard again by each node before it rests, per decade of members. */
   readonly retransmitFactor: number;
   /** Updates on one message, beside those about its receiver. */
   readonly updatesCountMax: number;
@@ -91,7 +91,7 @@ export const SWIM_LAN: SwimConfig = {
   confirmationsCount: 3,
   gossipIntervalMs: 100,
   gossipFanout: 4,
-  retransmitFactor: 3,
+  retransmitFactor: 8,
   updatesCountMax: 64,
   syncIntervalMs: 10_000,
   keepMs: 600_000,

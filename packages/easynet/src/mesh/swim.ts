@@ -11,8 +11,9 @@ import {
 import type { NodeStatus } from "../model/index.ts";
 import { FRAME_TYPES } from "../wire/index.ts";
 import { encodeSwim, SwimDecoder } from "./swim-codec.ts";
-import { SwimCore, type SwimRules } from "./swim-core.ts";
-import { SWIM_LAN, type SwimConfig, type SwimEffect, type SwimInput } from "./swim-types.ts";
+import { SwimCore } from "./swim-core.ts";
+import type { SwimRules } from "./swim-rules.ts";
+import { SWIM_LAN, type SwimConfig, type SwimEffect, type SwimInput, type SwimMessage } from "./swim-types.ts";
 import type { Mesh, MeshFrame } from "./types.ts";
 
 export interface SwimOptions {
@@ -65,6 +66,8 @@ class SwimService implements Swim {
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
   #running = true;
+  /** The message that was sent last: one that goes to several peers is encoded once. */
+  #encoded: { readonly message: SwimMessage; readonly bodies: readonly Uint8Array[] } | undefined;
 
   constructor(options: SwimOptions) {
     const { mesh, clock, random, epoch, rules } = options;
@@ -141,8 +144,9 @@ class SwimService implements Swim {
   /** What cannot be sent now is as good as lost on the way: the detector is made for that. */
   #send({ to, message }: Extract<SwimEffect, { kind: "send" }>): void {
     const { mesh, metrics } = this.#options;
+    if (this.#encoded?.message !== message) this.#encoded = { message, bodies: encodeSwim(message) };
     try {
-      for (const body of encodeSwim(message)) mesh.send(to, { lane: "control", type: FRAME_TYPES.swim, body });
+      for (const body of this.#encoded.bodies) mesh.send(to, { lane: "control", type: FRAME_TYPES.swim, body });
     } catch (error) {
       if (!isEasynetError(error)) throw error;
       metrics.count("easynet_swim_unsent_total", { reason: error.code });

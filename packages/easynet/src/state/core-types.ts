@@ -1,6 +1,7 @@
 import type { Did } from "../identity/index.ts";
 import type { Random } from "../kernel/index.ts";
 import type { NodeLoad, NodeRecord, NodeStatus } from "../model/index.ts";
+import type { Bucket, sumsOf } from "./bucket-core.ts";
 import type { NodeStatusSource } from "./types.ts";
 
 /** Which state of an owner's entry: epochs first, then sequences. */
@@ -45,6 +46,12 @@ export interface DigestRange {
   readonly upTo: string | undefined;
 }
 
+/** Of all owners those whose share under `salt` is one of `buckets`. */
+export interface BucketRange {
+  readonly salt: number;
+  readonly buckets: ReadonlySet<number>;
+}
+
 export interface ReceivedEntry {
   readonly entry: Entry;
   readonly view: View;
@@ -69,7 +76,15 @@ export type Input =
       readonly from: Did;
       readonly lines: readonly Line[];
       /** Present when the lines are all that `from` knows of that range. */
-      readonly range?: DigestRange;
+      readonly range?: DigestRange | BucketRange;
+    }
+  /** What `from` knows as sums of shares, and its own line. */
+  | {
+      readonly kind: "sums";
+      readonly from: Did;
+      readonly salt: number;
+      readonly sums: Uint32Array;
+      readonly own: readonly Line[];
     }
   | { readonly kind: "wanted"; readonly from: Did; readonly versions: readonly OwnedVersion[] }
   | { readonly kind: "suspected"; readonly from: Did; readonly owners: readonly Did[] }
@@ -92,10 +107,26 @@ export interface OutgoingEntry {
 
 export type Effect =
   /** To everybody: over each link, or by a broadcast. */
-  | { readonly kind: "spread"; readonly entries: readonly OutgoingEntry[]; readonly to: readonly Did[] }
+  | {
+      readonly kind: "spread";
+      readonly entry: OutgoingEntry;
+      readonly to: readonly Did[];
+      /** Rather by a broadcast than to each of `to`. */
+      readonly broadcast: boolean;
+    }
   | { readonly kind: "send-entries"; readonly to: Did; readonly entries: readonly OutgoingEntry[] }
   /** All lines that this node has: the service cuts them into pages. */
   | { readonly kind: "send-digest"; readonly to: Did; readonly lines: readonly Line[] }
+  /** What this node knows as sums of shares, and its own line if it has one. */
+  | {
+      readonly kind: "send-sums";
+      readonly to: Did;
+      readonly salt: number;
+      readonly sums: Uint32Array;
+      readonly own: readonly Line[];
+    }
+  /** All lines of some shares: the service cuts them into pages. */
+  | { readonly kind: "send-buckets"; readonly to: Did; readonly salt: number; readonly buckets: readonly Bucket[] }
   /** Some lines, as news. */
   | { readonly kind: "send-news"; readonly to: Did; readonly lines: readonly Line[] }
   | { readonly kind: "send-want"; readonly to: Did; readonly versions: readonly OwnedVersion[] }
@@ -178,6 +209,8 @@ export interface CoreOptions {
   readonly random: Random;
   /** What the failure detector says; without it, links, vouches and leases decide. */
   readonly statusOf?: NodeStatusSource["statusOf"];
+  /** For simulations. @default sumsOf */
+  readonly sums?: typeof sumsOf;
   /** @default OWNERS_COUNT_MAX */
   readonly ownersCountMax?: number;
 }

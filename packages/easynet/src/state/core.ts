@@ -8,6 +8,7 @@
 import type { Did } from "../identity/index.ts";
 import { type Random, sample } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
+import { AntiEntropy } from "./anti-entropy-core.ts";
 import {
   compareVersions,
   type CoreOptions,
@@ -16,21 +17,19 @@ import {
   type Entry,
   type Input,
   type Known,
-  type OwnedVersion,
   type ReceivedEntry,
   type Version,
   type View,
 } from "./core-types.ts";
-import { endsAtMs, linesOf, newKnown, oldestGone, viewOf } from "./known.ts";
+import { endsAtMs, hereCount, linesOf, newKnown, oldestGone, statusBy, stretched, viewOf } from "./known.ts";
 import { News } from "./news.ts";
-import { answerWant, reconcile } from "./reconcile-core.ts";
+import { NEWS_FANOUT, spreadOf } from "./spread-core.ts";
 import { Wanted } from "./wanted.ts";
 
 /** Owners known at once; the oldest that is gone makes room, otherwise a newcomer is refused and counted. */
 export const OWNERS_COUNT_MAX = 5000;
-/** Peers that are asked about a suspect, and that get news of renewals. */
+/** Peers that are asked about a suspect. */
 const ASKED_COUNT_MAX = 32;
-const NEWS_FANOUT = 3;
 /** The own entry is not defended more often than this. */
 const REFUTE_INTERVAL_MS = 1000;
 
@@ -39,6 +38,9 @@ export class DirectoryCore {
   readonly #times: DirectoryTimes;
   readonly #random: Random;
   readonly #statusOf: NonNullable<CoreOptions["statusOf"]>;
+  /** A failure detector decides who lives. */
+  readonly #watching: boolean;
+  readonly #antiEntropy: AntiEntropy;
   readonly #ownersCountMax: number;
   readonly #known = new Map<Did, Known>();
   readonly #links = new Set<Did>();
@@ -58,6 +60,8 @@ export class DirectoryCore {
     this.#news = new News(options.times.newsMs);
     this.#random = options.random;
     this.#statusOf = options.statusOf ?? (() => undefined);
+    this.#watching = options.statusOf !== undefined;
+    this.#antiEntropy = new AntiEntropy(options, this.#known, this.#wanted);
     this.#ownersCountMax = options.ownersCountMax ?? OWNERS_COUNT_MAX;
   }
 
@@ -90,8 +94,13 @@ export class DirectoryCore {
         return this.#receive(input);
       case "lines":
         return this.#compare(input);
+      case "sums":
+        this.#compare({ kind: "lines", from: input.from, lines: input.own });
+        this.#effects.push(...this.#antiEntropy.onSums(input));
+        return;
       case "wanted":
-        return this.#answerWant(input.from, input.versions);
+        this.#effects.push(...this.#antiEntropy.onWant(input.from, input.versions));
+        return;
       case "suspected":
         return this.#suspected(input.from, input.owners);
       case "vouched":
@@ -115,10 +124,14 @@ export class DirectoryCore {
     known.status = entry.status;
     if (entry.status === "alive") this.#watch(known);
     known.lastSeenMs = this.#nowMs;
-    this.#renewAtMs = entry.status === "left" ? Infinity : this.#nowMs + this.#times.renewMs;
+    this.#renewAtMs = entry.status === "left" ? Infinity : this.#nowMs + this.#stretched(this.#times.renewMs);
     if (!sameRecord) this.#effects.push({ kind: "changed", owner: this.#self });
     const item = { entry, view: viewOf(known), withRecord: !sameRecord && entry.status === "alive" };
-    if (this.#links.size > 0) this.#effects.push({ kind: "spread", entries: [item], to: [...this.#links] });
+    const links = [...this.#links];
+    if (links.length === 0) return;
+    const isRenewal = sameRecord && entry.status === "alive";
+    const here = hereCount(this.#known.values());
+    this.#effects.push(spreadOf(item, { links, hereCount: here, isRenewal, random: this.#random }));
   }
 
   #linkUp(peer: Did): void {
@@ -130,7 +143,7 @@ export class DirectoryCore {
       this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs(known));
     }
     if (this.#digestAtMs === Infinity) this.#digestAtMs = this.#nowMs + this.#random.next() * this.#times.digestMs;
-    this.#effects.push({ kind: "send-digest", to: peer, lines: linesOf(this.#known, this.#known.keys()) });
+    this.#effects.push(this.#antiEntropy.digest(peer));
   }
 
   #linkDown(peer: Did): void {
@@ -158,12 +171,14 @@ export class DirectoryCore {
     }
     if (changed.length === 0 || spread) return;
     for (const to of this.#links) {
-      const lines = linesOf(
-        this.#known,
-        changed.filter((owner) => owner !== to),
-      );
-      if (to !== from && lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
+      const owners = changed.filter((owner) => owner !== to);
+      if (to !== from) this.#sendLines(to, owners);
     }
+  }
+
+  #sendLines(to: Did, owners: readonly Did[]): void {
+    const lines = linesOf(this.#known, owners);
+    if (lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
   }
 
   /** An entry newer than what is known. Owners whose content changed are added to `changed`. */
@@ -212,7 +227,8 @@ export class DirectoryCore {
       return;
     }
     if (this.#watch(known)) return;
-    const { leaseMs, skewMs } = this.#times;
+    const { skewMs } = this.#times;
+    const leaseMs = this.#stretched(this.#times.leaseMs);
     const leftMs = Math.min(leaseMs, leaseMs + skewMs - ageMs);
     known.leaseUntilMs = this.#nowMs + leftMs;
     const vouched = view === "linked" && this.#links.has(from);
@@ -231,24 +247,17 @@ export class DirectoryCore {
     else this.#setStatus(known, leftMs > 0 ? "alive" : "dead");
   }
 
-  #compare({ from, ...input }: Extract<Input, { kind: "lines" }>): void {
-    const { send, want, equal } = reconcile(this.#known, this.#wanted, { ...input, nowMs: this.#nowMs });
-    for (const { owner, view } of equal) this.#weigh(from, view, owner);
-    if (send.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries: send });
-    if (want.length > 0) this.#effects.push({ kind: "send-want", to: from, versions: want });
+  #compare(input: Extract<Input, { kind: "lines" }>): void {
+    const { effects, equal } = this.#antiEntropy.onLines(input, this.#nowMs);
+    for (const { owner, view } of equal) this.#weigh(input.from, view, owner);
+    this.#effects.push(...effects);
   }
 
-  #answerWant(from: Did, versions: readonly OwnedVersion[]): void {
-    const entries = answerWant(this.#known, versions);
-    if (entries.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries });
-  }
-
-  /** Takes over what the failure detector says of this process of the owner. False when it has not heard of it. */
+  /** Takes over what the failure detector says. False when it has not heard of this process of the owner. */
   #watch(known: Known): boolean {
-    const member = this.#statusOf(known.entry.owner);
-    known.watched = member !== undefined && member.epoch >= known.entry.epoch;
-    // Only the owner's own signature makes it `left` here.
-    if (member && known.watched) this.#setStatus(known, member.status === "left" ? "dead" : member.status);
+    const status = statusBy(this.#statusOf(known.entry.owner), known);
+    known.watched = status !== undefined;
+    if (status) this.#setStatus(known, status);
     return known.watched;
   }
 
@@ -290,13 +299,13 @@ export class DirectoryCore {
     const known = this.#known.get(owner);
     if (!known || known.entry.status === "left" || owner === this.#self || !this.#links.has(from)) return;
     known.vouchers.add(from);
-    known.leaseUntilMs = Math.max(known.leaseUntilMs, this.#nowMs + this.#times.leaseMs);
+    known.leaseUntilMs = Math.max(known.leaseUntilMs, this.#nowMs + this.#stretched(this.#times.leaseMs));
     this.#revive(known);
   }
 
   #revive(known: Known): void {
     if (known.status === "alive" || known.watched) return;
-    this.#setStatus(known, "alive", this.#nowMs + this.#times.leaseMs);
+    this.#setStatus(known, "alive", this.#nowMs + this.#stretched(this.#times.leaseMs));
     this.#effects.push({ kind: "learn", owner: known.entry.owner, addresses: known.entry.record?.addresses ?? [] });
     this.#tell(known, true);
   }
@@ -370,25 +379,20 @@ export class DirectoryCore {
   #tick(): void {
     const nowMs = this.#nowMs;
     if (this.#renewAtMs <= nowMs) {
-      this.#renewAtMs = nowMs + this.#times.renewMs;
+      this.#renewAtMs = nowMs + this.#stretched(this.#times.renewMs);
       this.#effects.push({ kind: "issue" });
     }
-    if (this.#digestAtMs <= nowMs) this.#sendDigest();
+    if (this.#digestAtMs <= nowMs) {
+      this.#digestAtMs = nowMs + this.#times.digestMs;
+      const [to] = sample(this.#random, [...this.#links], 1);
+      if (to) this.#effects.push(this.#antiEntropy.digest(to));
+    }
     if (this.#news.dueAtMs <= nowMs) this.#sendNews();
     if (this.#sweepAtMs <= nowMs) this.#sweep();
   }
 
-  #sendDigest(): void {
-    this.#digestAtMs = this.#nowMs + this.#times.digestMs;
-    const [to] = sample(this.#random, [...this.#links], 1);
-    if (to) this.#effects.push({ kind: "send-digest", to, lines: linesOf(this.#known, this.#known.keys()) });
-  }
-
   #sendNews(): void {
-    for (const to of sample(this.#random, [...this.#links], NEWS_FANOUT)) {
-      const lines = linesOf(this.#known, this.#news.for(to));
-      if (lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
-    }
+    for (const to of sample(this.#random, [...this.#links], NEWS_FANOUT)) this.#sendLines(to, this.#news.for(to));
     this.#news.clear();
   }
 
@@ -411,11 +415,8 @@ export class DirectoryCore {
 
   /** Tells peers of the dead, so that those who are not linked to them need not wait for the lease. */
   #announce(died: readonly Did[]): void {
-    const lines = linesOf(this.#known, died);
-    if (lines.length === 0) return;
-    for (const to of sample(this.#random, [...this.#links], ASKED_COUNT_MAX)) {
-      this.#effects.push({ kind: "send-news", to, lines });
-    }
+    if (died.length === 0) return;
+    for (const to of sample(this.#random, [...this.#links], ASKED_COUNT_MAX)) this.#sendLines(to, died);
   }
 
   #remove(owner: Did): void {
@@ -439,6 +440,10 @@ export class DirectoryCore {
     this.#effects.push({ kind: "changed", owner });
     const { status } = known;
     if (statusChanged && (status === "dead" || status === "left")) this.#effects.push({ kind: "gone", owner, status });
+  }
+
+  #stretched(ms: number): number {
+    return this.#watching ? stretched(ms, this.#known.size) : ms;
   }
 
   #add(entry: Entry): Known {

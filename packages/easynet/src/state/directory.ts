@@ -12,6 +12,7 @@ import type { Gossip, Mesh, MeshFrame } from "../mesh/index.ts";
 import type { NodeLoad, NodeRecord } from "../model/index.ts";
 import type { Store } from "../storage/index.ts";
 import { FRAME_TYPES } from "../wire/index.ts";
+import type { sumsOf } from "./bucket-core.ts";
 import { AddressBook } from "./address-book.ts";
 import { Admission, type DirectoryChecks, realChecks } from "./admission.ts";
 import { DirectoryCore } from "./core.ts";
@@ -46,6 +47,8 @@ export interface DirectoryOptions {
   readonly config?: Partial<DirectoryTimes>;
   /** For simulations. */
   readonly checks?: Partial<DirectoryChecks>;
+  /** For simulations. */
+  readonly sums?: typeof sumsOf;
 }
 
 /** The directory of `mesh`; claims the directory and load frame types of it. */
@@ -86,7 +89,9 @@ class MeshDirectory implements Directory {
     this.#epoch = options.epoch ?? Math.floor(clock.nowMs());
     const { liveness } = options;
     const statusOf = liveness && ((did: Did) => liveness.statusOf(did));
-    const core = new DirectoryCore({ self: mesh.self, times: this.#times, random, ...(statusOf && { statusOf }) });
+    const { sums } = options;
+    const watched = { ...(statusOf && { statusOf }), ...(sums && { sums }) };
+    const core = new DirectoryCore({ self: mesh.self, times: this.#times, random, ...watched });
     this.#core = core;
     const known = (owner: Did) => core.owners.get(owner);
     const checks = { ...realChecks, ...options.checks };
@@ -281,6 +286,8 @@ class MeshDirectory implements Directory {
         break;
       case "send-entries":
       case "send-digest":
+      case "send-sums":
+      case "send-buckets":
       case "send-news":
       case "send-want":
       case "send-suspect":

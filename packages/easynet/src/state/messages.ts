@@ -2,16 +2,26 @@ import type { Did } from "../identity/index.ts";
 import { EasynetError } from "../kernel/index.ts";
 import type { NodeLoad } from "../model/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
-import { type DigestRange, type Line, type OutgoingEntry, type OwnedVersion, type View, VIEWS } from "./core-types.ts";
+import { type Bucket, BUCKETS_COUNT } from "./bucket-core.ts";
+import {
+  type BucketRange,
+  type DigestRange,
+  type Line,
+  type OutgoingEntry,
+  type OwnedVersion,
+  type View,
+  VIEWS,
+} from "./core-types.ts";
 import type { DidCache } from "./did-cache.ts";
 import { countFrom } from "./entry-codec.ts";
 import { ENTRIES_COUNT_MAX, ENTRIES_FRAME_BYTES, LINES_COUNT_MAX, LINES_PER_PAGE } from "./limits.ts";
 
 /** First number of a `directory-digest` body (docs/protocol/directory.md). */
-const KIND = { digest: 1, news: 2, want: 3, suspect: 4, vouch: 5 } as const;
+const KIND = { digest: 1, news: 2, want: 3, suspect: 4, vouch: 5, sums: 6, buckets: 7 } as const;
 
 export type DirectoryMessage =
-  | { readonly kind: "lines"; readonly lines: readonly Line[]; readonly range?: DigestRange }
+  | { readonly kind: "lines"; readonly lines: readonly Line[]; readonly range?: DigestRange | BucketRange }
+  | { readonly kind: "sums"; readonly salt: number; readonly sums: Uint32Array; readonly own: readonly Line[] }
   | { readonly kind: "wanted"; readonly versions: readonly OwnedVersion[] }
   | { readonly kind: "suspected"; readonly owners: readonly Did[] }
   | { readonly kind: "vouched"; readonly owners: readonly Did[] };
@@ -35,6 +45,29 @@ export function encodeDigest(lines: readonly Line[]): Uint8Array[] {
     const upTo = last ? null : (page.at(-1)?.owner ?? null);
     pages.push(encodeValue([KIND.digest, after, upTo, page.map(lineFields)]));
     after = upTo ?? "";
+  }
+  return pages;
+}
+
+export function encodeSums(salt: number, sums: Uint32Array, own: readonly Line[]): Uint8Array {
+  const bytes = new Uint8Array(BUCKETS_COUNT * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [bucket, sum] of sums.entries()) view.setUint32(bucket * 4, sum);
+  return encodeValue([KIND.sums, salt, bytes, own.map(lineFields)]);
+}
+
+/** Whole shares in pages of about LINES_PER_PAGE. */
+export function encodeBuckets(salt: number, buckets: readonly Bucket[]): Uint8Array[] {
+  const pages: Uint8Array[] = [];
+  let numbers: number[] = [];
+  let lines: Line[] = [];
+  for (const [index, { bucket, lines: added }] of buckets.entries()) {
+    numbers.push(bucket);
+    lines.push(...added);
+    if (lines.length < LINES_PER_PAGE && index < buckets.length - 1) continue;
+    pages.push(encodeValue([KIND.buckets, salt, numbers, lines.map(lineFields)]));
+    numbers = [];
+    lines = [];
   }
   return pages;
 }
@@ -93,6 +126,12 @@ export function decodeMessage(bytes: Uint8Array, dids: DidCache): DirectoryMessa
       if (typeof first !== "string" || (second !== null && typeof second !== "string")) throw malformed("a range");
       return { kind: "lines", lines: linesFrom(third, dids), range: { after: first, upTo: second ?? undefined } };
     }
+    case KIND.sums:
+      return { kind: "sums", salt: saltFrom(first), sums: sumsFrom(second), own: linesFrom(third, dids) };
+    case KIND.buckets: {
+      const range = { salt: saltFrom(first), buckets: new Set(list(second, BUCKETS_COUNT).map(bucketFrom)) };
+      return { kind: "lines", lines: linesFrom(third, dids), range };
+    }
     case KIND.news:
       return { kind: "lines", lines: linesFrom(first, dids) };
     case KIND.want:
@@ -128,6 +167,24 @@ export function decodeLoad(bytes: Uint8Array): NodeLoad {
     cpuRatio,
     memoryRatio,
   };
+}
+
+function saltFrom(value: unknown): number {
+  const salt = countFrom(value, "a digest's salt");
+  if (salt > 0xffff_ffff) throw malformed("a digest's salt");
+  return salt;
+}
+
+function bucketFrom(value: unknown): number {
+  const bucket = countFrom(value, "a digest's share");
+  if (bucket >= BUCKETS_COUNT) throw malformed("a digest's share");
+  return bucket;
+}
+
+function sumsFrom(value: unknown): Uint32Array {
+  if (!(value instanceof Uint8Array) || value.length !== BUCKETS_COUNT * 4) throw malformed("a digest's sums");
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  return Uint32Array.from({ length: BUCKETS_COUNT }, (_, bucket) => view.getUint32(bucket * 4));
 }
 
 function lineFields({ owner, epoch, sequence, view }: Line): readonly unknown[] {

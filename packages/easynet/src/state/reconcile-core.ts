@@ -1,5 +1,7 @@
 import type { Did } from "../identity/index.ts";
+import { bucketOf } from "./bucket-core.ts";
 import {
+  type BucketRange,
   compareVersions,
   type DigestRange,
   type Known,
@@ -22,7 +24,7 @@ export interface Reconciliation {
 export interface ReconcileInput {
   readonly lines: readonly Line[];
   /** Present when the lines are all that the sender knows of that range. */
-  readonly range?: DigestRange;
+  readonly range?: DigestRange | BucketRange;
   /** Monotonic ms. */
   readonly nowMs: number;
 }
@@ -44,10 +46,14 @@ export function reconcile(
   if (!range) return result;
   const listed = new Set(lines.map((line) => line.owner));
   for (const [owner, own] of known) {
-    if (listed.has(owner) || owner <= range.after || (range.upTo !== undefined && owner > range.upTo)) continue;
-    result.send.push(outgoingOf(own, NEVER));
+    if (!listed.has(owner) && isIn(range, owner)) result.send.push(outgoingOf(own, NEVER));
   }
   return result;
+}
+
+function isIn(range: DigestRange | BucketRange, owner: Did): boolean {
+  if ("buckets" in range) return range.buckets.has(bucketOf(owner, range.salt));
+  return owner > range.after && (range.upTo === undefined || owner <= range.upTo);
 }
 
 /** Entries of which the asker has an older version. */

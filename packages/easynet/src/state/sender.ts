@@ -4,15 +4,21 @@ import type { Gossip, Mesh } from "../mesh/index.ts";
 import type { NodeLoad } from "../model/index.ts";
 import { FRAME_TYPES, type FrameType, type Lane } from "../wire/index.ts";
 import type { Effect } from "./core-types.ts";
-import { encodeDigest, encodeEntries, encodeLoad, encodeNews, encodeOwners, encodeWant } from "./messages.ts";
+import {
+  encodeBuckets,
+  encodeDigest,
+  encodeEntries,
+  encodeLoad,
+  encodeNews,
+  encodeOwners,
+  encodeSums,
+  encodeWant,
+} from "./messages.ts";
 
 type SendEffect = Extract<Effect, { readonly to: Did }>;
 type SpreadEffect = Extract<Effect, { readonly kind: "spread" }>;
 
 export const DIRECTORY_TOPIC = "directory";
-/** With more links than this an own entry is broadcast instead of sent over each. */
-const DIRECT_LINKS_MAX = 8;
-
 /** Short messages pass by whatever else is queued; entries carry cards and wait their turn. */
 const ENTRIES_LANE: Lane = "normal";
 
@@ -29,11 +35,9 @@ export class DirectorySender {
   }
 
   /** To everybody. A large record goes over each link: a broadcast would carry it around the network as one piece. */
-  spread({ entries, to }: SpreadEffect): void {
-    const bodies = encodeEntries(entries);
-    // The last word of a node that goes is short and must not hang on those who pass it on.
-    const isLast = entries.some(({ entry }) => entry.status === "left");
-    const gossip = to.length > DIRECT_LINKS_MAX && !isLast ? this.#gossip : undefined;
+  spread({ entry, to, broadcast }: SpreadEffect): void {
+    const bodies = encodeEntries([entry]);
+    const gossip = broadcast ? this.#gossip : undefined;
     if (gossip && bodies.every((body) => body.length <= gossip.payloadBytesMax)) {
       for (const body of bodies) gossip.publish(DIRECTORY_TOPIC, body);
     } else {
@@ -49,6 +53,12 @@ export class DirectorySender {
         break;
       case "send-digest":
         this.#frames(to, "directory-digest", encodeDigest(effect.lines));
+        break;
+      case "send-sums":
+        this.#frames(to, "directory-digest", [encodeSums(effect.salt, effect.sums, effect.own)]);
+        break;
+      case "send-buckets":
+        this.#frames(to, "directory-digest", encodeBuckets(effect.salt, effect.buckets));
         break;
       case "send-news":
         this.#frames(to, "directory-digest", encodeNews(effect.lines));
