@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { generateKeyPair, type KeyPair } from "../../packages/easynet/src/identity/index.ts";
 import { Home } from "../../packages/easynet/src/node/index.ts";
 import { issueMembershipFile } from "../../packages/easynet/src/node/network.ts";
+import { type Holdings, isHoldings, isSeen, isUse, type Seen, type Use } from "./reach-messages.ts";
 
 const CHILD = join(import.meta.dirname, "reach-child.ts");
 let lastNumber = 0;
@@ -46,6 +47,19 @@ export class Namespaces implements AsyncDisposable {
     this.ip(other, "addr", "add", addresses[1], "dev", `to-${one}`);
     this.ip(one, "link", "set", `to-${other}`, "up");
     this.ip(other, "link", "set", `to-${one}`, "up");
+  }
+
+  /** A switch with a cable to each of these namespaces: 10.73.0.1, 10.73.0.2 and so on. */
+  switch(label: string, labels: readonly string[]): void {
+    this.ip(label, "link", "add", "switch", "type", "bridge");
+    this.ip(label, "link", "set", "switch", "up");
+    for (const [index, end] of labels.entries()) {
+      const cable = ["link", "add", "to-switch", "netns", this.#nameOf(end), "type", "veth"];
+      execFileSync("ip", [...cable, "peer", "name", `to-${end}`, "netns", this.#nameOf(label)]);
+      this.ip(end, "addr", "add", `10.73.0.${index + 1}/24`, "dev", "to-switch");
+      this.ip(label, "link", "set", `to-${end}`, "master", "switch", "up");
+      this.ip(end, "link", "set", "to-switch", "up");
+    }
   }
 
   ip(label: string, ...args: readonly string[]): void {
@@ -147,6 +161,29 @@ export class RemoteNode {
     return Array.isArray(peers) ? peers : [];
   }
 
+  /** What the process holds, after its garbage was collected. */
+  async holdings(): Promise<Holdings> {
+    return checked(await this.#ask({ kind: "holdings" }), isHoldings);
+  }
+
+  async seen(): Promise<Seen> {
+    return checked(await this.#ask({ kind: "seen" }), isSeen);
+  }
+
+  async use(): Promise<Use> {
+    return checked(await this.#ask({ kind: "use" }), isUse);
+  }
+
+  /** Plants a fault: from now on each call that it answers leaves something behind. */
+  async leak(): Promise<void> {
+    await this.#ask({ kind: "leak" });
+  }
+
+  /** Makes its event loop stand still for `blockMs` again and again. */
+  async starve(blockMs: number, restMs: number): Promise<void> {
+    await this.#ask({ kind: "starve", blockMs, restMs });
+  }
+
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, "exit");
@@ -161,6 +198,11 @@ export class RemoteNode {
     this.#child.send({ id, ...request });
     return asked.promise;
   }
+}
+
+function checked<Value>(value: unknown, fits: (value: unknown) => value is Value): Value {
+  if (!fits(value)) throw new Error("the node's process answered something else");
+  return value;
 }
 
 function isReady(value: unknown): value is { readonly did: string; readonly addresses: readonly string[] } {
