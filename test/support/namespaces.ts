@@ -7,6 +7,7 @@ import { generateKeyPair, type KeyPair } from "../../packages/easynet/src/identi
 import { Home } from "../../packages/easynet/src/node/index.ts";
 import { issueMembershipFile } from "../../packages/easynet/src/node/network.ts";
 import { AskedChild } from "./asked-child.ts";
+import { type Holdings, isHoldings, isSeen, isUse, type Seen, type Use } from "./reach-messages.ts";
 
 const CHILD = join(import.meta.dirname, "reach-child.ts");
 let lastNumber = 0;
@@ -199,9 +200,37 @@ export class RemoteNode {
     return Array.isArray(peers) ? peers : [];
   }
 
+  /** What the process holds, after its garbage was collected. */
+  async holdings(): Promise<Holdings> {
+    return checked(await this.#child.ask({ kind: "holdings" }), isHoldings);
+  }
+
+  async seen(): Promise<Seen> {
+    return checked(await this.#child.ask({ kind: "seen" }), isSeen);
+  }
+
+  async use(): Promise<Use> {
+    return checked(await this.#child.ask({ kind: "use" }), isUse);
+  }
+
+  /** Plants a fault: from now on each call that it answers leaves something behind. */
+  async leak(): Promise<void> {
+    await this.#child.ask({ kind: "leak" });
+  }
+
+  /** Makes its event loop stand still for `blockMs` again and again. */
+  async starve(blockMs: number, restMs: number): Promise<void> {
+    await this.#child.ask({ kind: "starve", blockMs, restMs });
+  }
+
   async stop(): Promise<void> {
     await this.#child.stop();
   }
+}
+
+function checked<Value>(value: unknown, fits: (value: unknown) => value is Value): Value {
+  if (!fits(value)) throw new Error("the node's process answered something else");
+  return value;
 }
 
 function isReady(value: unknown): value is { readonly did: string; readonly addresses: readonly string[] } {
