@@ -1,5 +1,4 @@
 import { type Clock, isEasynetError, type Logger, type Random, repeat, toEasynetError } from "../kernel/index.ts";
-import type { Exchanges } from "../messaging/index.ts";
 import { type Mdns, type Mesh, type Peer, type Punch, watchAddresses } from "../mesh/index.ts";
 import type { Directory } from "../state/index.ts";
 import { keepDialling } from "./bootstrap.ts";
@@ -11,7 +10,6 @@ export interface ReachingPorts {
   readonly mesh: Mesh;
   readonly mdns: Mdns | undefined;
   readonly directory: Pick<Directory, "nodes">;
-  readonly exchanges: Pick<Exchanges, "openWith">;
   readonly punch: Punch;
   /** Members to dial while this node is alone. */
   readonly bootstrap: readonly string[];
@@ -66,9 +64,7 @@ class DirectWays {
     this.#looking = true;
     try {
       for (const peer of this.#ports.mesh.peers()) {
-        // What is under way with it would end with the old link.
-        if (peer.via === undefined || this.#ports.exchanges.openWith(peer.did) > 0) continue;
-        if (!(await this.#dial(peer))) await this.#ports.punch.attempt(peer.did);
+        if (peer.via !== undefined && !(await this.#dial(peer))) await this.#ports.punch.attempt(peer.did);
       }
     } finally {
       this.#looking = false;
