@@ -17,7 +17,7 @@ describe("members whose addresses have all changed", () => {
     const before = [await network.start("amber", { bootstrap }), await network.start("cobalt", { bootstrap })] as const;
     await until("they are linked", () => isLinked(before[0], before[1]) && isLinked(before[1], before[0]));
     const old = before.map(({ node }) => [node.did, node.status().addresses] as const);
-    for (const { stop } of before) await stop();
+    for (const served of before) await served.stop();
     // Longer than one restart apart: neither finds the other by an address that it remembers.
     const amber = await network.start("amber", { bootstrap });
     await until("amber is back", () => isLinked(amber, anchor));
