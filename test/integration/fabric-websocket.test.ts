@@ -132,7 +132,10 @@ describe("WebSocket", () => {
   test("a port that is taken is PORT_IN_USE, and wss cannot be listened on", async () => {
     const other = await start([LISTEN]);
     const taken = openFabric(generateKeyPair(), [`/ip4/127.0.0.1/tcp/${portOf(other)}/ws`]);
-    await expect((await taken).start()).rejects.toMatchObject({ code: "PORT_IN_USE" });
+    await expect((await taken).start()).rejects.toMatchObject({
+      code: "PORT_IN_USE",
+      details: { option: "--also-listen" },
+    });
     await expect(openFabric(generateKeyPair(), ["/ip4/127.0.0.1/tcp/0/wss"])).rejects.toMatchObject({
       code: "CONFIG_INVALID",
     });

@@ -1,3 +1,4 @@
+import { type Duplex, duplexPair } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
 import {
   type Did,
@@ -16,13 +17,17 @@ import {
 import {
   createLibp2pFabric,
   createMesh,
+  createPunch,
   createRelay,
   type Fabric,
+  type FabricMesh,
   type Mesh,
   type MeshFrame,
+  type Punch,
   type Relay,
 } from "../../packages/easynet/src/mesh/index.ts";
-import { FRAME_TYPES } from "../../packages/easynet/src/wire/index.ts";
+import type { PunchSockets } from "../../packages/easynet/src/mesh/punch-socket.ts";
+import { FRAME_TYPES, LANES } from "../../packages/easynet/src/wire/index.ts";
 import { verifies } from "../requirements.ts";
 
 const ports = { clock: systemClock, random: systemRandom, logger: silentLogger, metrics: noMetrics };
@@ -35,7 +40,8 @@ afterEach(async () => {
 });
 
 interface Node {
-  readonly mesh: Mesh;
+  readonly mesh: FabricMesh;
+  readonly punch: Punch;
   readonly relay: Relay;
   readonly did: Did;
   /** Bodies of the relay-data frames that came here. */
@@ -44,7 +50,13 @@ interface Node {
   readonly blocked: Set<Did>;
 }
 
-async function startNode(root: KeyPair, options: { carries?: boolean } = {}): Promise<Node> {
+interface NodeOptions {
+  readonly carries?: boolean;
+  /** @default a network in which no punch gets through */
+  readonly sockets?: PunchSockets;
+}
+
+async function startNode(root: KeyPair, options: NodeOptions = {}): Promise<Node> {
   const keyPair = generateKeyPair();
   const blocked = new Set<Did>();
   const seen: Uint8Array[] = [];
@@ -61,9 +73,13 @@ async function startNode(root: KeyPair, options: { carries?: boolean } = {}): Pr
     ...ports,
   });
   relay.use(listening(mesh, seen));
+  const punch = createPunch({ mesh, keyPair, sockets: options.sockets ?? new MeetingPoint("closed"), ...ports });
   await mesh.start();
-  stops.push(() => mesh.stop());
-  return { mesh, relay, did: keyPair.did, seen, blocked };
+  stops.push(async () => {
+    punch[Symbol.dispose]();
+    await mesh.stop();
+  });
+  return { mesh, punch, relay, did: keyPair.did, seen, blocked };
 }
 
 /** A fabric that cannot dial some members, as behind a router that lets nothing through. */
@@ -106,10 +122,45 @@ function block(one: Node, other: Node): void {
   other.blocked.add(one.did);
 }
 
+/** Routers without a network: two dials meet when each names the other's port. */
+class MeetingPoint implements PunchSockets {
+  readonly #kind: "open" | "closed";
+  readonly #waiting = new Map<string, (stream: Duplex) => void>();
+  #lastPort = 0;
+
+  constructor(kind: "open" | "closed") {
+    this.#kind = kind;
+  }
+
+  async freePort(): Promise<number> {
+    return ++this.#lastPort;
+  }
+
+  open({ port, to, signal }: Parameters<PunchSockets["open"]>[0]): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("no answer in time")), { once: true });
+      if (this.#kind === "closed") {
+        reject(new Error("the routers let nothing through"));
+        return;
+      }
+      const other = this.#waiting.get(`${to.port} ${port}`);
+      if (!other) {
+        this.#waiting.set(`${port} ${to.port}`, resolve);
+        return;
+      }
+      const [near, far] = duplexPair();
+      resolve(near);
+      other(far);
+    });
+  }
+}
+
 /** A and C that reach each other only through B. */
-async function startChain(options: { carries?: boolean } = {}): Promise<[Node, Node, Node]> {
+async function startChain(options: NodeOptions = {}): Promise<[Node, Node, Node]> {
   const root = generateKeyPair();
-  const [a, b, c] = [await startNode(root), await startNode(root, options), await startNode(root)];
+  const { sockets, ...ofB } = options;
+  const ends = { ...(sockets && { sockets }) };
+  const [a, b, c] = [await startNode(root, ends), await startNode(root, ofB), await startNode(root, ends)];
   block(a, c);
   await a.mesh.connect(b.mesh.addresses()[0] ?? "");
   await c.mesh.connect(b.mesh.addresses()[0] ?? "");
@@ -195,4 +246,66 @@ describe("a link through a member", () => {
     a.mesh.send(c.did, { lane: "normal", type: TEST_FRAME, body: Uint8Array.of(1) });
     await expect.poll(() => arrived).toEqual([1]);
   });
+
+  test("gives way while frames are under way in every lane, and each arrives once and in order", async () => {
+    const [a, b, c] = await startChain();
+    a.mesh.learn(c.did, c.mesh.addresses());
+    await expect.poll(() => a.mesh.peer(c.did)?.via, { timeout: 10_000 }).toBe(b.did);
+    const since = [a.mesh.peer(c.did)?.connectedAtMs, c.mesh.peer(a.did)?.connectedAtMs];
+    const streams = [numbersFrom(a, c), numbersFrom(c, a)];
+    a.blocked.clear();
+    c.blocked.clear();
+    await a.mesh.connect(c.mesh.addresses()[0] ?? "");
+    await expect.poll(() => c.mesh.peer(a.did)?.via).toBeUndefined();
+    await expect.poll(() => b.relay.carriedCount, { timeout: 5000 }).toBe(0);
+    for (const stream of streams) stream.stop();
+    for (const { sent, arrived } of streams) {
+      await expect.poll(() => arrived).toEqual(sent);
+      expect(sent["normal"]).toBeGreaterThan(100);
+    }
+    // For those above, it is the same link still.
+    expect([a.mesh.peer(c.did)?.connectedAtMs, c.mesh.peer(a.did)?.connectedAtMs]).toEqual(since);
+  });
+
+  test("gives way to one that both ends dial at the same moment", async () => {
+    const [a, b, c] = await startChain({ sockets: new MeetingPoint("open") });
+    a.mesh.learn(c.did, c.mesh.addresses());
+    await expect.poll(() => a.mesh.peer(c.did)?.via, { timeout: 10_000 }).toBe(b.did);
+    await expect
+      .poll(() => [a.mesh.peer(c.did)?.via, c.mesh.peer(a.did)?.via], { timeout: 10_000 })
+      .toEqual([undefined, undefined]);
+    await expect.poll(() => b.relay.carriedCount, { timeout: 5000 }).toBe(0);
+    const numbers = numbersFrom(a, c);
+    await expect.poll(() => numbers.arrived["bulk"]).toBeGreaterThan(10);
+    numbers.stop();
+  });
+
+  test("stays when nothing comes of dialling at the same moment", async () => {
+    const [a, b, c] = await startChain();
+    a.mesh.learn(c.did, c.mesh.addresses());
+    await expect.poll(() => a.mesh.peer(c.did)?.via, { timeout: 10_000 }).toBe(b.did);
+    const [first, second] = a.did < c.did ? [a, c] : [c, a];
+    await Promise.all([first.punch.attempt(second.did), second.punch.attempt(first.did)]);
+    expect([a.mesh.peer(c.did)?.via, c.mesh.peer(a.did)?.via]).toEqual([b.did, b.did]);
+  });
 });
+
+/** Sends numbers in every lane until it is stopped; each one that does not follow the one before fails. */
+function numbersFrom(from: Node, to: Node) {
+  const sent: Record<string, number> = {};
+  const arrived: Record<string, number> = {};
+  to.mesh.handle(TEST_FRAME, ({ lane, body }) => {
+    const number = Buffer.from(body).readUInt32LE(0);
+    arrived[lane] = number === (arrived[lane] ?? 0) + 1 ? number : Number.NaN;
+  });
+  const timer = setInterval(() => {
+    for (const lane of LANES) {
+      const number = (sent[lane] ?? 0) + 1;
+      const body = Buffer.alloc(lane === "bulk" ? 5000 : 4);
+      body.writeUInt32LE(number);
+      from.mesh.send(to.did, { lane, type: TEST_FRAME, body });
+      sent[lane] = number;
+    }
+  }, 1);
+  return { sent, arrived, stop: () => clearInterval(timer) };
+}

@@ -13,30 +13,10 @@ export class TestNetwork implements AsyncDisposable {
   readonly nodes: ServedNode[] = [];
 
   /** The first node creates the network; later ones are members by its delegation and know `bootstrap` addresses. */
-  async start(
-    name: string,
-    options: {
-      readonly bootstrap?: readonly string[];
-      readonly alsoListen?: readonly string[];
-      readonly announce?: readonly string[];
-    } = {},
-  ): Promise<ServedNode> {
+  async start(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<ServedNode> {
     const home = await this.prepareHome(name);
-    const config = loadConfig({
-      env: {},
-      flags: {
-        home,
-        name,
-        listenHost: "127.0.0.1",
-        listenPort: 0,
-        apiPort: 0,
-        mdns: false,
-        logLevel: "silent",
-        bootstrap: options.bootstrap ?? [],
-        alsoListen: options.alsoListen ?? [],
-        announce: options.announce ?? [],
-      },
-    });
+    const own = { home, name, listenHost: "127.0.0.1", listenPort: 0, apiPort: 0, mdns: false, logLevel: "silent" };
+    const config = loadConfig({ env: {}, flags: { ...own, ...settings } });
     const served = await serveNode(config);
     this.nodes.push(served);
     return served;

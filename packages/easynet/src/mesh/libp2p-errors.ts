@@ -34,10 +34,12 @@ export function dialError(address: string, error: unknown): EasynetError {
 /** PORT_IN_USE when a listen address is taken, otherwise CONFIG_INVALID. */
 export function listenError(listenAddresses: readonly string[], error: unknown): EasynetError {
   const text = describe(error);
+  const isFurther = listenAddresses.some((address) => /\/(?:ws|quic-v1)$/.test(address));
   const taken = /EADDRINUSE[^\d]*(?:[\d.]+|[^\s]*):(\d+)/.exec(text);
   if (taken) {
-    return new EasynetError("PORT_IN_USE", { port: taken[1] ?? "?", option: "--port" }, { cause: error });
+    const option = isFurther ? "--also-listen" : "--port";
+    return new EasynetError("PORT_IN_USE", { port: taken[1] ?? "?", option }, { cause: error });
   }
   const reason = `cannot listen on ${listenAddresses.join(", ")}: ${text.slice(0, 200)}`;
-  return new EasynetError("CONFIG_INVALID", { key: "listenHost", reason }, { cause: error });
+  return new EasynetError("CONFIG_INVALID", { key: isFurther ? "alsoListen" : "listenHost", reason }, { cause: error });
 }

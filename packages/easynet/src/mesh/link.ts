@@ -64,6 +64,7 @@ export class Link {
   #hello: Hello | undefined;
   #peer: Peer | undefined;
   #traffic: LinkTraffic | undefined;
+  readonly #connected = { atMs: 0 };
   #controlOpen = false;
   #welcomeOverdue = false;
   /** When the membership that the peer showed ends, Unix epoch ms. */
@@ -101,6 +102,11 @@ export class Link {
   /** Defined once admitted. Its `rttMs` follows the pings. */
   get peer(): Peer | undefined {
     return this.#peer;
+  }
+
+  /** For those above the link: since when nothing was lost. Unix epoch ms. */
+  set connectedAtMs(atMs: number) {
+    this.#connected.atMs = atMs;
   }
 
   /** Of the other end, as the connection has it. */
@@ -386,6 +392,8 @@ export class Link {
     this.#reader.bytesMax = FRAME_BYTES_MAX;
     const onFailure = (error: EasynetError): void => this.#break(error);
     const { remote } = this;
+    const connected = this.#connected;
+    connected.atMs = clock.nowMs();
     const traffic = new LinkTraffic({
       remote,
       config,
@@ -405,7 +413,9 @@ export class Link {
       address: connection.remoteAddress,
       via: connection.via,
       direction: this.direction,
-      connectedAtMs: clock.nowMs(),
+      get connectedAtMs() {
+        return connected.atMs;
+      },
       epoch: hello.epoch,
       get rttMs() {
         return traffic.rttMs;

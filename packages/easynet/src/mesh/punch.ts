@@ -25,8 +25,6 @@ const NO_BODY = new Uint8Array(0);
 export interface PunchOptions {
   readonly mesh: FabricMesh;
   readonly keyPair: KeyPair;
-  /** Whether nothing is under way with a member that would end with its relayed link. */
-  readonly isIdle: (did: Did) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -38,8 +36,8 @@ export interface PunchOptions {
 export interface Punch extends Disposable {
   /**
    * Tries to reach a relayed member directly: both ends dial each other at the same moment. Of the two the one with
-   * the lower did begins; for the other one, for a member with a direct link and while something is under way with it,
-   * this does nothing. Resolves when the attempt is over; a link that came of it takes the place of the relayed one.
+   * the lower did begins; for the other one and for a member with a direct link this does nothing. Resolves when the
+   * attempt is over; a link that came of it takes the place of the relayed one.
    */
   attempt(did: Did): Promise<void>;
 }
@@ -81,7 +79,7 @@ class HolePunch implements Punch {
   }
 
   async attempt(did: Did): Promise<void> {
-    if (!this.#begins(did) || !this.#options.isIdle(did)) return;
+    if (!this.#begins(did)) return;
     const session: Session = { end: Promise.withResolvers() };
     await this.#run(did, session, async (own) => {
       this.#send(did, "punch-offer", encodePunchEnd(own));
@@ -115,7 +113,7 @@ class HolePunch implements Punch {
     return isRelayed && !this.#sessions.has(did) && this.#sessions.size < PUNCHES_COUNT_MAX;
   }
 
-  /** Another member begins. Whether this end is idle is seen when the link would be replaced. */
+  /** Another member begins. */
   #onOffer({ from, body }: MeshFrame): void {
     const theirs = decodePunchEnd(body);
     if (from > this.#options.mesh.self || !this.#isPossible(from)) return;
@@ -162,7 +160,7 @@ class HolePunch implements Punch {
   }
 
   async #connect(did: Did, way: { own: PunchEnd; theirs: PunchEnd; signal: AbortSignal }): Promise<void> {
-    const { mesh, isIdle } = this.#options;
+    const { mesh } = this.#options;
     const { own, theirs, signal } = way;
     const stream = await this.#sockets.open({ port: own.port, to: theirs, signal });
     const direction = mesh.self < did ? "outbound" : "inbound";
@@ -176,8 +174,8 @@ class HolePunch implements Punch {
       once: true,
       ...(typeof localHost === "string" && { localHost }),
     });
-    const reason = connection.remote === did ? "busy" : "another key answered";
-    if (connection.remote !== did || !isIdle(did)) {
+    if (connection.remote !== did) {
+      const reason = "another key answered";
       connection.abort(new Error(reason));
       throw new EasynetError("PEER_UNREACHABLE", { peer: did, reason });
     }

@@ -5,9 +5,10 @@ import type { FabricConnection } from "./fabric.ts";
 import { FloodLimit } from "./flood-core.ts";
 import type { Hello } from "./hello.ts";
 import { type Decision, Link } from "./link.ts";
-import { FRAME_TYPE_APPLICATION_MIN } from "./link-traffic.ts";
+import { LinkMoves } from "./link-moves.ts";
+import { checkApplicationType } from "./link-traffic.ts";
 import { meshConfig, type MeshConfig, STRANGERS_BURST_COUNT_MAX, STRANGERS_PER_SECOND_MAX } from "./mesh-config.ts";
-import { MeshListeners } from "./mesh-events.ts";
+import { DUPLICATE, isDuplicate, MeshListeners, reasonOf } from "./mesh-events.ts";
 import type { MeshOptions } from "./mesh-options.ts";
 import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
 import { decodeTwinNotice, reportOfError } from "./twin-messages.ts";
@@ -30,7 +31,6 @@ export function decidesFor(self: Did, remote: Did): boolean {
 
 /** Codes with which the other side will not change its mind within seconds. */
 const TERMINAL = new Set(["MEMBERSHIP_INVALID", "NETWORK_MISMATCH", "VERSION_UNSUPPORTED", "DUPLICATE_IDENTITY"]);
-const DUPLICATE = "duplicate";
 
 export class MeshService implements FabricMesh {
   readonly self: Did;
@@ -45,6 +45,7 @@ export class MeshService implements FabricMesh {
   readonly #startedAtMs: number;
   readonly #twins: Twins;
   readonly #handlers = new Map<number, FrameHandler>();
+  readonly #moves: LinkMoves;
   /** Admitted links; at most `linksCountMax` together with the committed ones. */
   readonly #links = new Map<Did, Link>();
   /** Links that we said welcome to and that did not answer yet. */
@@ -87,6 +88,7 @@ export class MeshService implements FabricMesh {
       nowMs: options.clock.monotonicMs(),
     });
     this.#twins = new Twins(options.logger);
+    this.#moves = new LinkMoves({ clock: options.clock, handlerOf: (type) => this.#handlers.get(type) });
     this.#startedAtMs = Math.floor(options.clock.nowMs());
     this.#handlers.set(TWIN_NOTICE_TYPE, ({ body }) =>
       this.#listeners.emit("identity-duplicated", decodeTwinNotice(body)),
@@ -164,7 +166,7 @@ export class MeshService implements FabricMesh {
   }
 
   send(to: Did, frame: OutgoingFrame): boolean {
-    if (!isApplicationType(frame.type)) throw invalidType(frame.type);
+    checkApplicationType(frame.type);
     return this.#linkTo(to).send(frame);
   }
 
@@ -173,7 +175,7 @@ export class MeshService implements FabricMesh {
   }
 
   handle(type: number, handler: FrameHandler): void {
-    if (!isApplicationType(type)) throw invalidType(type);
+    checkApplicationType(type);
     this.#handlers.set(type, handler);
   }
 
@@ -291,7 +293,7 @@ export class MeshService implements FabricMesh {
       decide: (asking, hello) => this.#decide(asking, hello),
       onAdmitted: (admitted) => this.#onAdmitted(admitted),
       onClosed: (closed, error) => this.#onClosed(closed, error),
-      handlerOf: (type) => this.#handlers.get(type),
+      handlerOf: (type) => this.#moves.handlerOf(link, type),
       answerStranger: this.#options.answerStranger && ((request) => this.#answerStranger(connection, request)),
     });
     this.#greeting.add(link);
@@ -348,8 +350,7 @@ export class MeshService implements FabricMesh {
     if (!peer || !hello) return;
     this.#greeting.delete(link);
     if (this.#committed.get(remote) === link) this.#committed.delete(remote);
-    // Only the decider's welcome gets here with a link in place: it has lost that one.
-    this.#links.get(remote)?.close(new EasynetError("LINK_CLOSED", { peer: remote, reason: "the peer linked anew" }));
+    this.#replace(this.#links.get(remote), link);
     this.#links.set(remote, link);
     this.#twins.admitted(remote, link, hello);
     this.#countLinks();
@@ -358,6 +359,21 @@ export class MeshService implements FabricMesh {
     this.#outcomes.get(link)?.resolve(link);
     this.#outcomes.delete(link);
     for (const waiter of this.#waiting) if (waiter.did === remote) waiter.settle(link);
+  }
+
+  /** What goes on over a relayed link moves to a direct one; any other link in place is one that the peer has lost. */
+  #replace(before: Link | undefined, link: Link): void {
+    if (!before?.peer || !link.peer) return;
+    const { remote, peer } = link;
+    if (!before.relayed || link.relayed || before.peer.epoch !== peer.epoch) {
+      before.close(new EasynetError("LINK_CLOSED", { peer: remote, reason: "the peer linked anew" }));
+      return;
+    }
+    link.connectedAtMs = before.peer.connectedAtMs;
+    this.#moves.begin(before, link, () => {
+      link.connectedAtMs = this.#options.clock.nowMs();
+      if (this.#links.get(remote) === link) this.#listeners.emit("peer-joined", peer);
+    });
   }
 
   #onClosed(link: Link, error: EasynetError): void {
@@ -370,8 +386,10 @@ export class MeshService implements FabricMesh {
     if (this.#committed.get(remote) === link) this.#committed.delete(remote);
     this.#outcomes.get(link)?.reject(error);
     this.#outcomes.delete(link);
-    if (this.#links.get(remote) !== link || !peer) return;
-    this.#links.delete(remote);
+    const isCurrent = this.#links.get(remote) === link;
+    if (isCurrent) this.#links.delete(remote);
+    this.#moves.closed(link);
+    if (!isCurrent || !peer) return;
     this.#countLinks();
     this.#plan({ kind: "lost", did: remote });
     this.#listeners.emit("peer-left", peer, reasonOf(error));
@@ -442,27 +460,7 @@ export class MeshService implements FabricMesh {
   }
 }
 
-function isApplicationType(type: number): boolean {
-  return Number.isInteger(type) && type >= FRAME_TYPE_APPLICATION_MIN && type <= 255;
-}
-
-function invalidType(type: number): EasynetError {
-  const reason = `${type} is not ${FRAME_TYPE_APPLICATION_MIN} to 255`;
-  return new EasynetError("INVALID_ARGUMENT", { subject: "A frame type", reason });
-}
-
 /** A direct way takes the place of one through another member. */
 function isBetter(connection: FabricConnection, existing: Link): boolean {
   return existing.relayed && connection.via === undefined;
-}
-
-function isDuplicate(error: unknown): boolean {
-  return isEasynetError(error, "LINK_CLOSED") && error.details["reason"] === DUPLICATE;
-}
-
-/** For people and logs. */
-function reasonOf(error: EasynetError): string {
-  const reason = error.details["reason"];
-  if (error.code === "LINK_CLOSED" && typeof reason === "string") return reason;
-  return error.code === "NODE_STOPPING" ? "the node stopped" : error.message;
 }

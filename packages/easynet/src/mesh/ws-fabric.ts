@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import { createWebSocketStream, WebSocket, WebSocketServer } from "ws";
 import type { Did, KeyPair } from "../identity/index.ts";
 import {
@@ -22,8 +22,12 @@ const PATH = "/easynet";
 const DIAL_TIMEOUT_MS = 4000;
 /** Accepted connections whose keys are not proved yet; a further one is dropped. */
 const PENDING_COUNT_MAX = 64;
+/** TCP connections of a listening address, WebSocket or not; a further one is closed at once. */
+const CONNECTIONS_COUNT_MAX = 1000;
 /** We write at most 64 KiB at a time, and TLS adds little; a larger message ends the connection. */
 const MESSAGE_BYTES_MAX = 256 * 1024;
+/** Who does not finish its request in time is dropped. */
+const HTTP_OPTIONS = { headersTimeout: DIAL_TIMEOUT_MS, requestTimeout: DIAL_TIMEOUT_MS };
 const SOCKET_OPTIONS = { maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false };
 
 export interface WebSocketFabricOptions {
@@ -46,7 +50,7 @@ export class WebSocketFabric implements Fabric {
   readonly #options: WebSocketFabricOptions;
   readonly #clock: Clock;
   readonly #security: StreamSecurity;
-  readonly #servers: { readonly server: WebSocketServer; readonly address: NodeAddress }[] = [];
+  readonly #servers: { readonly server: Server; readonly address: NodeAddress }[] = [];
   /** All that are not closed, whoever dialled. */
   readonly #sockets = new Set<WebSocket>();
   #pendingCount = 0;
@@ -63,14 +67,17 @@ export class WebSocketFabric implements Fabric {
   async start(): Promise<void> {
     for (const text of this.#options.listenAddresses) {
       const address = parseAddress(text);
-      const server = new WebSocketServer({ host: address.host, port: address.port, ...SOCKET_OPTIONS });
+      const server = createServer(HTTP_OPTIONS, (_, response) => void response.writeHead(426).end());
+      server.maxConnections = CONNECTIONS_COUNT_MAX;
+      server.listen({ host: address.host, port: address.port });
       try {
         await once(server, "listening");
       } catch (error) {
         throw listenError([text], error);
       }
-      server.on("error", (error) => this.#options.logger.warn("WebSocket server failed", { address: text, error }));
-      server.on("connection", (socket, request) => void this.#accept(socket, request));
+      server.on("error", (error) => this.#options.logger.warn("web server failed", { address: text, error }));
+      const sockets = new WebSocketServer({ server, ...SOCKET_OPTIONS });
+      sockets.on("connection", (socket, request) => void this.#accept(socket, request));
       const bound = server.address();
       const port = typeof bound === "object" && bound ? bound.port : address.port;
       this.#servers.push({ server, address: { ...address, port, did: this.self } });
@@ -81,6 +88,7 @@ export class WebSocketFabric implements Fabric {
     this.#stopped = true;
     for (const socket of this.#sockets) socket.terminate();
     const servers = this.#servers.splice(0).map(({ server }) => server);
+    for (const server of servers) server.closeAllConnections();
     await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   }
 

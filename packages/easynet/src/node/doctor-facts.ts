@@ -228,8 +228,12 @@ export const DOCTOR_FACTS = {
   "reach-relayed": {
     check: "reach",
     state: "ok",
-    en: "{name}: through {via}; no direct way was found",
-    zh: "{name}：经由 {via}；没有找到直连路径",
+    en: "{name}: through {via}; no address of it answers, and the routers let no direct link be punched so far",
+    zh: "{name}：经由 {via}；它的地址均无应答，路由器也尚未允许打洞直连",
+    mend: {
+      en: "for a direct link, forward TCP 7441 on one of the routers and easynet up --announce PUBLIC-ADDRESS:7441 there",
+      zh: "如需直连，请在其中一台路由器上转发 TCP 7441，并在那里执行 easynet up --announce 公网地址:7441",
+    },
   },
   "reach-linked-now": {
     check: "reach",

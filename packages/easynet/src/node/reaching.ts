@@ -1,6 +1,5 @@
 import type { Did } from "../identity/index.ts";
 import { type Clock, isEasynetError, type Logger, type Random, repeat, toEasynetError } from "../kernel/index.ts";
-import type { Exchanges } from "../messaging/index.ts";
 import { type Mdns, type Mesh, type Peer, type Punch, watchAddresses } from "../mesh/index.ts";
 import type { Directory } from "../state/index.ts";
 import { keepDialling } from "./bootstrap.ts";
@@ -12,7 +11,6 @@ export interface ReachingPorts {
   readonly mesh: Mesh;
   readonly mdns: Mdns | undefined;
   readonly directory: Pick<Directory, "nodes">;
-  readonly exchanges: Pick<Exchanges, "openWith">;
   readonly punch: Punch;
   /** Members to dial until they are known to live. */
   readonly bootstrap: readonly string[];
@@ -68,9 +66,7 @@ class DirectWays {
     this.#looking = true;
     try {
       for (const peer of this.#ports.mesh.peers()) {
-        // What is under way with it would end with the old link.
-        if (peer.via === undefined || this.#ports.exchanges.openWith(peer.did) > 0) continue;
-        if (!(await this.#dial(peer))) await this.#ports.punch.attempt(peer.did);
+        if (peer.via !== undefined && !(await this.#dial(peer))) await this.#ports.punch.attempt(peer.did);
       }
     } finally {
       this.#looking = false;

@@ -70,8 +70,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   });
   entrance.open(mesh);
   const exchanges = createExchanges({ ...shared, mesh });
-  const isIdle = (did: Did): boolean => exchanges.openWith(did) === 0;
-  const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey, isIdle }));
+  const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey }));
   const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
   const { directory } = knowing;
   const host = createAgentHost(shared);
@@ -91,7 +90,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   });
   const bootstrap = [...config.bootstrap, ...access.membership.addresses];
   const publish = (): Promise<void> => node.publish();
-  const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, punch, bootstrap, publish });
+  const upkeep = keepReachable({ ...shared, mesh, mdns, directory, punch, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
   const node = new RunningNode({ ...basics, mesh, exchanges, ...knowing, host, router, mdns, upkeep });

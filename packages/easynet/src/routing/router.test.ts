@@ -60,7 +60,6 @@ function routerOver(providers: Readonly<Record<string, Provider>>, options: { id
       open: (to: Did) => Object.assign(run(to), { peer: to, answered: false, cancel: () => undefined }),
       serve: fail,
       openCount: 0,
-      openWith: () => 0,
       close: fail,
     },
     executeLocally: () => run("self"),

@@ -47,6 +47,8 @@ export const FRAME_TYPES = {
   "seen-told": 102,
   "punch-offer": 103,
   "punch-answer": 104,
+  /** Last frame of a lane of a link that another one takes the place of. */
+  moved: 105,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;

@@ -63,6 +63,11 @@ describe("pinned numbers", () => {
       "relay-data": 98,
       "relay-credit": 99,
       "relay-close": 100,
+      "seen-ask": 101,
+      "seen-told": 102,
+      "punch-offer": 103,
+      "punch-answer": 104,
+      moved: 105,
     });
     expect(LANES).toEqual(["control", "high", "normal", "bulk"]);
     expect(PROTOCOL_VERSIONS).toEqual({ min: 1, max: 1 });
