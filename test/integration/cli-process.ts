@@ -30,7 +30,8 @@ export interface CliOptions {
 /** A home folder as a running node leaves it. */
 export function homeOf(apiUrl: string): string {
   const home = mkdtempSync(join(tmpdir(), "easynet-cli-"));
-  writeFileSync(join(home, "run.json"), JSON.stringify({ pid: process.pid, apiUrl, name: "own" }));
+  const run = { pid: process.pid, did: "did:key:own", name: "own", apiUrl, startedAtMs: Date.now() };
+  writeFileSync(join(home, "run.json"), JSON.stringify(run));
   writeFileSync(join(home, "token"), TOKEN);
   return home;
 }

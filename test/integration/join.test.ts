@@ -167,8 +167,8 @@ describe("without a code", () => {
     expect(issuer).toBe(amber.node.did);
     expect(amber.node.joining.pending()).toMatchObject([{ did: own, name: "cobalt", approved: false }]);
     expect(new Home(config.value.home).membership()).toBeUndefined();
-    expect(() => amber.node.joining.approve("nobody")).toThrow(/nobody/);
-    amber.node.joining.approve("cobalt");
+    await expect(amber.node.joining.approve("nobody")).rejects.toThrow(/nobody/);
+    await amber.node.joining.approve("cobalt");
     expect(await joined).toMatchObject({ networkName: "home", member: own });
     expect(asked).toEqual(["cobalt"]);
     const cobalt = await startJoined(network, "cobalt");
@@ -181,12 +181,38 @@ describe("without a code", () => {
     const { code = "" } = await amber.node.joining.invite({ memberOnly: true });
     await joinNetwork(configOf(network, "jade"), { code });
     const jade = await startJoined(network, "jade");
-    const asking = askForApproval(configOf(network, "cobalt"), {
-      address: jade.node.status().addresses[0] ?? "",
-      onPending: () => undefined,
+    const config = configOf(network, "cobalt");
+    const invite = await codeOf(amber);
+    const through = { issuer: jade.node.did, issuerAddresses: jade.node.status().addresses };
+    const altered = encodeInviteCode({ ...parseInviteCode(invite), ...through });
+    await expect(joinNetwork(config, { code: altered })).rejects.toMatchObject({ code: "INVITE_INVALID" });
+    await expect(jade.node.joining.invite()).rejects.toMatchObject({ code: "INVITE_RIGHT_MISSING" });
+    const approved = jade.node.joining.approve(generateKeyPair().did);
+    await expect(approved).rejects.toThrow(/may not let others in/);
+  });
+
+  test("a person may sit at another member than the one that was asked, which may be a member only", async () => {
+    await using network = new TestNetwork();
+    const amber = await network.start("amber");
+    const { code = "" } = await amber.node.joining.invite({ memberOnly: true });
+    await joinNetwork(configOf(network, "jade"), { code });
+    const jade = await startJoined(network, "jade");
+    await until("linked", () => amber.node.peers().length === 1);
+    const events: string[] = [];
+    amber.node.onEvent((event) => {
+      if (event.type === "join-asked") events.push(event.name);
     });
-    await expect(asking).rejects.toMatchObject({ code: "JOIN_REFUSED" });
-    expect(() => jade.node.joining.approve(generateKeyPair().did)).toThrow(/may not let others in/);
+    const config = configOf(network, "cobalt");
+    const address = jade.node.status().addresses[0] ?? "";
+    const joined = askForApproval(config, { address, onPending: () => undefined });
+    await until("amber hears of it", () => amber.node.joining.pending().length === 1);
+    expect(amber.node.joining.pending()).toMatchObject([{ name: "cobalt", via: jade.node.did, approved: false }]);
+    expect(await amber.node.joining.approve("cobalt")).toMatchObject({ name: "cobalt", approved: true });
+    expect(await joined).toMatchObject({ networkName: "home", network: amber.node.status().network.did });
+    expect(events).toEqual(["cobalt"]);
+    const cobalt = await startJoined(network, "cobalt");
+    await until("linked", () => cobalt.node.peers().length === 2);
+    expect((await cobalt.node.joining.invite()).usesMax).toBe(1);
   });
 });
 
@@ -205,7 +231,7 @@ describe("without the machine that made the network", () => {
     const config = configOf(network, "onyx");
     const address = cobalt.node.status().addresses[0] ?? "";
     const approved = askForApproval(config, { address, onPending: asked.resolve });
-    cobalt.node.joining.approve((await asked.promise).own);
+    await cobalt.node.joining.approve((await asked.promise).own);
     await approved;
     const onyx = await startJoined(network, "onyx");
     await share(onyx, { add });

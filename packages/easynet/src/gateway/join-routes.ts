@@ -35,6 +35,7 @@ const pendingSchema = z
     askedAtMs: z.number(),
     approved: z.boolean(),
     memberOnly: z.boolean(),
+    via: z.string().optional().describe("Did of the member that it asked; absent: this node."),
   })
   .meta({ id: "PendingJoin" });
 

@@ -5,6 +5,7 @@ import type { Store } from "../storage/index.ts";
 import type { Home } from "./home.ts";
 import { Invitations } from "./invitations.ts";
 import { JoinForwarding } from "./join-forwarding.ts";
+import { JoinSharing } from "./join-sharing.ts";
 import { MembershipRenewal } from "./membership-renewal.ts";
 import { type Granter, issueMembershipFile, type NetworkAccess } from "./network.ts";
 import type { MembershipFile, PendingJoinReport } from "./types.ts";
@@ -28,6 +29,7 @@ export class Entrance implements Disposable {
   #mesh: Mesh | undefined;
   #forwarding: JoinForwarding | undefined;
   #renewal: MembershipRenewal | undefined;
+  #sharing: JoinSharing | undefined;
   #delegation: Uint8Array;
   #verified: Membership;
 
@@ -43,6 +45,8 @@ export class Entrance implements Disposable {
       addresses: () => this.#mesh?.addresses() ?? [],
       memberAddresses: () => this.#dialledAddresses(),
       onAsked: (pending) => this.onAsked?.(pending),
+      onWaiting: (asking) => this.#sharing?.tell(asking),
+      sendGrant: (to, joiner, grant) => this.#sharing?.sendGrant(to, joiner, grant),
     });
   }
 
@@ -76,6 +80,7 @@ export class Entrance implements Disposable {
     const { access, clock } = this.#options;
     this.#mesh = mesh;
     this.#forwarding = new JoinForwarding({ mesh, clock, answer: (stranger) => this.joining.answer(stranger) });
+    this.#sharing = new JoinSharing({ ...this.#options, mesh, joining: this.joining });
     this.#renewal = new MembershipRenewal({
       ...this.#options,
       mesh,

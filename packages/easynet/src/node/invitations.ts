@@ -1,4 +1,11 @@
-import { type Did, encodeInviteCode, issueInvite, type KeyPair, verifyInviteProof } from "../identity/index.ts";
+import {
+  type Did,
+  encodeInviteCode,
+  issueInvite,
+  type KeyPair,
+  verifyInviteProof,
+  verifyMembership,
+} from "../identity/index.ts";
 import { type Clock, EasynetError, type Logger, toEasynetError } from "../kernel/index.ts";
 import type { Stranger } from "../mesh/index.ts";
 import type { Store } from "../storage/index.ts";
@@ -6,7 +13,7 @@ import { InviteBook } from "./invite-book.ts";
 import type { InviteRecord } from "./invite-record-core.ts";
 import { decodeJoinRequest, encodeJoinAnswer, type JoinAnswer, type JoinRequest } from "./join-messages.ts";
 import { type Granter, issueMembershipFile } from "./network.ts";
-import { PendingJoins } from "./pending-joins-core.ts";
+import { type Asking, type PendingJoin, PendingJoins } from "./pending-joins-core.ts";
 import type { ApproveOptions, InviteOptions, InviteReport, Joining, PendingJoinReport } from "./types.ts";
 
 const INVITE_LIFETIME_MS_DEFAULT = 15 * 60_000;
@@ -35,6 +42,10 @@ export interface InvitationsOptions {
   readonly memberAddresses: () => readonly string[];
   /** A machine without a code asks to be let in, for the first time. */
   readonly onAsked?: (pending: PendingJoinReport) => void;
+  /** A machine asks this node and waits for a person, who may sit at another one. */
+  readonly onWaiting?: (asking: Asking) => void;
+  /** Gives the member that was asked what it is to answer. */
+  readonly sendGrant?: (to: Did, joiner: Did, grant: Uint8Array) => void;
 }
 
 /** Lets machines into the network: by a code that was given out, or because a person approved them. */
@@ -88,14 +99,37 @@ export class Invitations implements Joining {
 
   pending(): readonly PendingJoinReport[] {
     this.#requireRight();
-    return this.#pending.list(this.#options.clock.nowMs());
+    return this.#pending.list(this.#options.clock.nowMs()).map(reportPending);
   }
 
-  approve(who: string, { memberOnly = false }: ApproveOptions = {}): PendingJoinReport {
-    this.#requireRight();
-    const approved = this.#pending.approve(who, { nowMs: this.#options.clock.nowMs(), memberOnly });
-    this.#options.logger.info("machine approved", { did: approved.did, name: approved.name });
-    return approved;
+  async approve(who: string, { memberOnly = false }: ApproveOptions = {}): Promise<PendingJoinReport> {
+    const granter = this.#requireRight();
+    const { clock, logger, sendGrant } = this.#options;
+    const approved = this.#pending.approve(who, { nowMs: clock.nowMs(), memberOnly });
+    const { did, name, via } = approved;
+    if (via !== undefined) {
+      // Made here, by whoever approves: the member that was asked need not have the right.
+      const grant = await this.#membershipFor(granter, did, !memberOnly);
+      this.#pending.grant(did, grant);
+      sendGrant?.(via, did, grant);
+    }
+    logger.info("machine approved", { did, name, via });
+    return reportPending(approved);
+  }
+
+  /** Another member was asked. Returns the membership that was approved here already, should it have got lost. */
+  hear(asking: Asking & { readonly via: Did }): Uint8Array | undefined {
+    if (!this.#options.granter()) return undefined;
+    const { kind, pending } = this.#pending.ask(asking, this.#options.clock.nowMs());
+    if (kind === "new") this.#options.onAsked?.(reportPending(pending));
+    return pending.grant;
+  }
+
+  /** Another member approved a machine that waits here. @throws {EasynetError} MEMBERSHIP_INVALID */
+  async takeGrant(joiner: Did, grant: Uint8Array): Promise<void> {
+    const { network, clock } = this.#options;
+    await verifyMembership(grant, { network: network.did, member: joiner, nowMs: clock.nowMs() });
+    this.#pending.grant(joiner, grant);
   }
 
   /** The answer to a stranger, as bytes; whatever goes wrong is an answer too. */
@@ -115,48 +149,60 @@ export class Invitations implements Joining {
   async #decide(request: JoinRequest, joiner: Did, address: string): Promise<JoinAnswer> {
     const { network, clock, keyPair } = this.#options;
     const granter = this.#options.granter();
-    if (!granter) throw this.#refusal("it may not let machines into its network; ask another member");
     if (request.network !== undefined && request.network !== network.did) {
       throw new EasynetError("NETWORK_MISMATCH", { peer: keyPair.did, network: request.network });
     }
     const nowMs = clock.nowMs();
     if (request.proof) {
+      if (!granter) throw this.#refusal("it may not let machines into its network; ask another member");
       await verifyInviteProof(request.proof, { network: network.did, issuer: keyPair.did, joiner, nowMs });
       const { memberOnly } = await this.#book.redeem(request.proof.inviteKey, joiner, nowMs);
-      return this.#grant(granter, joiner, !memberOnly);
+      return this.#grant(joiner, await this.#membershipFor(granter, joiner, !memberOnly));
     }
-    const asking = { did: joiner, name: request.name, address };
-    const state = this.#pending.ask(asking, nowMs);
-    if (state === "approved") return this.#grant(granter, joiner, true);
-    if (state === "approved-member-only") return this.#grant(granter, joiner, false);
-    if (state === "new") {
-      this.#options.onAsked?.({ ...asking, askedAtMs: nowMs, approved: false, memberOnly: false });
+    const asking: Asking = { did: joiner, name: request.name, address };
+    const { kind, pending } = this.#pending.ask(asking, nowMs);
+    if (kind === "approved" && pending.grant) return this.#grant(joiner, pending.grant);
+    if (kind === "approved" && granter) {
+      return this.#grant(joiner, await this.#membershipFor(granter, joiner, !pending.memberOnly));
     }
+    // Who cannot approve it need not be told.
+    if (kind === "new" && granter) this.#options.onAsked?.(reportPending(pending));
+    this.#options.onWaiting?.(asking);
     return { kind: "pending", retryAfterMs: RETRY_AFTER_MS };
   }
 
-  async #grant(granter: Granter, member: Did, mayInvite: boolean): Promise<JoinAnswer> {
-    const { network, clock, addresses, memberAddresses, logger } = this.#options;
-    const file = await issueMembershipFile(granter, {
-      member,
-      mayInvite,
+  #grant(member: Did, delegation: Uint8Array): JoinAnswer {
+    const { network, addresses, memberAddresses, logger } = this.#options;
+    logger.info("machine let in", { did: member });
+    return {
+      kind: "granted",
+      network: network.did,
       networkName: network.name,
+      delegation,
       addresses: [...addresses(), ...memberAddresses()],
-      nowMs: clock.nowMs(),
-    });
-    logger.info("machine let in", { did: member, mayInvite });
-    const delegation = Uint8Array.from(Buffer.from(file.delegation, "base64"));
-    return { kind: "granted", network: network.did, networkName: network.name, delegation, addresses: file.addresses };
+    };
   }
 
-  #requireRight(): void {
-    const { granter, network } = this.#options;
-    if (!granter()) throw new EasynetError("INVITE_RIGHT_MISSING", { network: network.name });
+  async #membershipFor(granter: Granter, member: Did, mayInvite: boolean): Promise<Uint8Array> {
+    const { network, clock } = this.#options;
+    const options = { member, mayInvite, networkName: network.name, addresses: [], nowMs: clock.nowMs() };
+    const { delegation } = await issueMembershipFile(granter, options);
+    return Uint8Array.from(Buffer.from(delegation, "base64"));
+  }
+
+  #requireRight(): Granter {
+    const granter = this.#options.granter();
+    if (!granter) throw new EasynetError("INVITE_RIGHT_MISSING", { network: this.#options.network.name });
+    return granter;
   }
 
   #refusal(reason: string): EasynetError {
     return new EasynetError("JOIN_REFUSED", { peer: this.#options.keyPair.did, reason });
   }
+}
+
+function reportPending({ did, name, address, askedAtMs, approved, memberOnly, via }: PendingJoin): PendingJoinReport {
+  return { did, name, address, askedAtMs, approved, memberOnly, ...(via !== undefined && { via }) };
 }
 
 function reportOf(key: Did, { joiners, ...told }: InviteRecord): InviteReport {

@@ -2,6 +2,7 @@
 import { type Did, type InviteProof, isDid, parseDid } from "../identity/index.ts";
 import { EasynetError, type ErrorDetails, fromWireError } from "../kernel/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
+import type { Asking } from "./pending-joins-core.ts";
 
 export interface JoinRequest {
   /** Who can let the machine in; a member that is asked instead passes the request on. */
@@ -95,6 +96,28 @@ export function encodeForwarded(joiner: Did, request: Uint8Array): Uint8Array {
 export function decodeForwarded(body: Uint8Array): { readonly joiner: Did; readonly request: Uint8Array } {
   const [joiner, request] = arrayOf(decodeValue(body));
   return { joiner: didOf(joiner), request: bytesOf(request) };
+}
+
+/** A machine that waits for a person, as the member that it asked tells of it. */
+export function encodeAsked({ did, name, address }: Asking): Uint8Array {
+  return encodeValue([did, name.slice(0, NAME_LENGTH_MAX), address.slice(0, TEXT_LENGTH_MAX)]);
+}
+
+/** @throws {EasynetError} FRAME_MALFORMED */
+export function decodeAsked(body: Uint8Array): Asking {
+  const [did, name, address] = arrayOf(decodeValue(body));
+  return { did: didOf(did), name: text(name, NAME_LENGTH_MAX), address: text(address, TEXT_LENGTH_MAX) };
+}
+
+/** The membership for a machine that waits at another member. */
+export function encodeApproved(joiner: Did, grant: Uint8Array): Uint8Array {
+  return encodeValue([joiner, grant]);
+}
+
+/** @throws {EasynetError} FRAME_MALFORMED */
+export function decodeApproved(body: Uint8Array): { readonly joiner: Did; readonly grant: Uint8Array } {
+  const [joiner, grant] = arrayOf(decodeValue(body));
+  return { joiner: didOf(joiner), grant: bytesOf(grant) };
 }
 
 function proofOf(value: unknown): InviteProof {

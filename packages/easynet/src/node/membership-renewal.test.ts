@@ -105,7 +105,7 @@ test("without the root key two members cannot make their memberships longer for 
     await world.member(other, await world.byRoot(other, true, 100)),
   ];
   world.fake.link(one.did, other.did);
-  await world.pass(50);
+  await world.pass(2);
   expect(held.map(({ renewed }) => renewed.length)).toEqual([0, 0]);
 });
 

@@ -3,7 +3,7 @@ import { EasynetError } from "../kernel/index.ts";
 
 /** Machines that wait for a person to let them in; a further one is refused with OVERLOADED. */
 export const PENDING_COUNT_MAX = 16;
-/** Of them from one address, so that one machine with many keys cannot shut out the others. */
+/** Of them from one address, or told by one member, so that one machine with many keys cannot shut out the others. */
 export const PENDING_PER_HOST_MAX = 4;
 /** How long a request stands, and how long an approval waits to be fetched, ms. */
 export const PENDING_LIFETIME_MS = 600_000;
@@ -17,27 +17,56 @@ export interface PendingJoin {
   readonly approved: boolean;
   /** Approved to be a member that may not let others in. */
   readonly memberOnly: boolean;
+  /** The member that was asked and told of it; undefined = this node was asked. */
+  readonly via: Did | undefined;
+  /** The membership, where it is made at once: by the member that approves, for the one that was asked. */
+  readonly grant: Uint8Array | undefined;
 }
 
-/** What is to be done with a request; "approved": let it in. */
-export type AskState = "approved" | "approved-member-only" | "new" | "waiting";
+/** Who asks, in its own words, and whom. */
+export type Asking = Pick<PendingJoin, "did" | "name" | "address"> & { readonly via?: Did };
+
+/** What is to be done with a request. */
+export interface AskState {
+  /** "approved": let it in. */
+  readonly kind: "approved" | "new" | "waiting";
+  readonly pending: PendingJoin;
+}
 
 /** Requests to be let in without a code. Nothing about them is trusted; they wait until a person decides. */
 export class PendingJoins {
   readonly #byDid = new Map<Did, PendingJoin>();
 
   /** @throws {EasynetError} OVERLOADED when too many wait already */
-  ask(asking: Pick<PendingJoin, "did" | "name" | "address">, nowMs: number): AskState {
-    const known = this.list(nowMs).find((pending) => pending.did === asking.did);
-    if (known?.approved === true) return known.memberOnly ? "approved-member-only" : "approved";
-    if (known) return "waiting";
-    const host = hostOf(asking.address);
-    const sameHostCount = [...this.#byDid.values()].filter(({ address }) => hostOf(address) === host).length;
-    if (this.#byDid.size >= PENDING_COUNT_MAX || sameHostCount >= PENDING_PER_HOST_MAX) {
+  ask({ did, name, address, via }: Asking, nowMs: number): AskState {
+    const known = this.list(nowMs).find((pending) => pending.did === did);
+    // Whoever asks this node itself is no longer another one's matter.
+    if (known && (known.via === undefined || via !== undefined)) {
+      return { kind: known.approved ? "approved" : "waiting", pending: known };
+    }
+    const pending: PendingJoin = {
+      did,
+      name,
+      address,
+      askedAtMs: nowMs,
+      approved: false,
+      memberOnly: false,
+      via,
+      grant: undefined,
+    };
+    const source = sourceOf(pending);
+    const sameSourceCount = [...this.#byDid.values()].filter((other) => sourceOf(other) === source).length;
+    if (this.#byDid.size >= PENDING_COUNT_MAX || sameSourceCount >= PENDING_PER_HOST_MAX) {
       throw new EasynetError("OVERLOADED", { subject: "The list of requests to join", queued: this.#byDid.size });
     }
-    this.#byDid.set(asking.did, { ...asking, askedAtMs: nowMs, approved: false, memberOnly: false });
-    return "new";
+    this.#byDid.set(did, pending);
+    return { kind: "new", pending };
+  }
+
+  /** Keeps the membership that a machine is to get; nothing when it no longer waits. */
+  grant(did: Did, grant: Uint8Array): void {
+    const pending = this.#byDid.get(did);
+    if (pending) this.#byDid.set(did, { ...pending, approved: true, grant });
   }
 
   /** Those that still wait, and those approved that did not come back yet. */
@@ -64,6 +93,10 @@ export class PendingJoins {
     this.#byDid.set(exact.did, approved);
     return approved;
   }
+}
+
+function sourceOf({ via, address }: PendingJoin): string {
+  return via ?? hostOf(address);
 }
 
 /** An address without its port and what follows. */

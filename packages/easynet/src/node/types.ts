@@ -137,6 +137,8 @@ export interface PendingJoinReport {
   /** A person said yes; the machine has not come back for its membership yet. */
   readonly approved: boolean;
   readonly memberOnly: boolean;
+  /** Did of the member that was asked; absent: this node was. */
+  readonly via?: string;
 }
 
 /** Letting machines in. A node without that right throws INVITE_RIGHT_MISSING. */
@@ -149,8 +151,11 @@ export interface Joining {
   revoke(id: string): Promise<InviteReport>;
   /** Machines that ask to be let in, at most 16. @throws {EasynetError} INVITE_RIGHT_MISSING */
   pending(): readonly PendingJoinReport[];
-  /** Lets one of them in, by did or by name. @throws {EasynetError} JOIN_NOT_PENDING, INVALID_ARGUMENT */
-  approve(who: string, options?: ApproveOptions): PendingJoinReport;
+  /**
+   * Lets one of them in, by did or by name. @throws {EasynetError} JOIN_NOT_PENDING, INVALID_ARGUMENT, INVITE_RIGHT_MISSING;
+   * PEER_UNREACHABLE when the member that was asked is gone
+   */
+  approve(who: string, options?: ApproveOptions): Promise<PendingJoinReport>;
 }
 
 /** A running node as gateway and SDK see it. */

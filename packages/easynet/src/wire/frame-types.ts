@@ -32,6 +32,9 @@ export const FRAME_TYPES = {
   "membership-renewed": 69,
   /** To a node of which a second process with the same key lives. */
   "identity-duplicated": 70,
+  /** A machine without a code waits at the sender; and the membership for it, of a member that approved it. */
+  "join-asked": 71,
+  "join-approved": 72,
   /** Failure detection: probes and news of members. */
   swim: 80,
   /** Epidemic broadcast: payloads, and what keeps them complete. */

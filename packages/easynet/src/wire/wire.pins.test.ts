@@ -56,6 +56,8 @@ describe("pinned numbers", () => {
       "membership-renew": 68,
       "membership-renewed": 69,
       "identity-duplicated": 70,
+      "join-asked": 71,
+      "join-approved": 72,
       swim: 80,
       gossip: 81,
       "relay-open": 96,

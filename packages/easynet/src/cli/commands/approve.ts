@@ -1,7 +1,7 @@
 import type { PendingJoinReport } from "../../node/index.ts";
 import type { CliContext } from "../cli-context.ts";
 import { printable } from "../columns.ts";
-import { formatAge } from "../format.ts";
+import { formatAge, shortDid } from "../format.ts";
 import { LocalClient } from "../local-client.ts";
 
 /** Lists the machines that ask to be let in; with a name or did, lets that one in. */
@@ -28,10 +28,12 @@ export async function approve(
   } else {
     const nowMs = Date.now();
     // The whole did: it is what a person compares with the other machine.
-    const rows = answer.joins.map(({ name, did, address, askedAtMs, approved }) => [
+    const rows = answer.joins.map(({ name, did, address, askedAtMs, approved, via }) => [
       printable(name),
       printable(did),
-      printable(address),
+      via === undefined
+        ? printable(address)
+        : context.text("approve.via", { address: printable(address), via: shortDid(via) }),
       formatAge(nowMs - askedAtMs, context.language),
       context.text(approved ? "approve.approved" : "approve.waits"),
     ]);
