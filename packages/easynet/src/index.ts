@@ -10,6 +10,7 @@ export {
 export type { AgentEvent, Budget, Priority } from "./model/index.ts";
 export type { RoutedEvent } from "./routing/index.ts";
 export type { FoundOffer } from "./gateway/index.ts";
+export type { TaskReport } from "./messaging/index.ts";
 export type { FindQuery } from "./state/index.ts";
 export {
   Call,

@@ -77,6 +77,11 @@ export class Admission<Item> {
     return this.#queued;
   }
 
+  /** Would a task of `lane` be refused now? */
+  refuses(lane: Lane<Item>): boolean {
+    return !this.#hasRoom(lane) && this.#queued >= this.#limits.queueCountMax;
+  }
+
   /** A task arrives: it starts, waits, or is refused. */
   enter(arrival: Arrival<Item>, nowMs: number): Verdict<Item> {
     const { lane, item, rank } = arrival;
@@ -84,7 +89,7 @@ export class Admission<Item> {
       this.#start(lane);
       return STARTED;
     }
-    if (this.#queued >= this.#limits.queueCountMax) return REFUSED;
+    if (this.refuses(lane)) return REFUSED;
     const ticket = { lane, item, rank, key: nowMs + rank * AGING_MS_PER_RANK, order: this.#order++ };
     lane.waiting[rank]?.add(ticket);
     lane.waitingCount += 1;

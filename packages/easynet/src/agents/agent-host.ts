@@ -11,7 +11,14 @@ import {
   systemClock,
   systemRandom,
 } from "../kernel/index.ts";
-import { type AgentEvent, type Budget, type NodeLoad, type Priority, priorityRank } from "../model/index.ts";
+import {
+  type AgentEvent,
+  type Budget,
+  type Capability,
+  type NodeLoad,
+  type Priority,
+  priorityRank,
+} from "../model/index.ts";
 import { Admission, type Lane } from "./admission-core.ts";
 import { collectEnd } from "./chat.ts";
 import { type EndEvent } from "./failure.ts";
@@ -79,6 +86,11 @@ export interface AgentHost {
    * OUTPUT_INVALID, BUDGET_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, NODE_STOPPING.
    */
   execute(request: ExecuteRequest): AsyncIterableIterator<AgentEvent, undefined>;
+  /**
+   * The capability that a task would run now; nothing is run or reserved.
+   * @throws {EasynetError} CAPABILITY_UNKNOWN, OVERLOADED, NODE_STOPPING
+   */
+  admit(task: { readonly agentDid: string | undefined; readonly capability: string }): Capability;
   /** What the agent's handler returned. @throws {EasynetError} MESSAGE_UNKNOWN, and what ends tasks */
   deliver(request: DeliverRequest): Promise<unknown>;
   load(): NodeLoad;
@@ -146,6 +158,15 @@ class Host implements AgentHost {
   execute(request: ExecuteRequest): AsyncIterableIterator<AgentEvent, undefined> {
     const run = new TaskRun(request, this.#clock);
     return this.#guard(run, () => this.#beginTask(run));
+  }
+
+  admit({ agentDid, capability }: Parameters<AgentHost["admit"]>[0]): Capability {
+    if (this.#closing) throw new EasynetError("NODE_STOPPING", {});
+    const hosted = this.#find({ agentDid }, (candidate) => candidate.offers(capability));
+    const target = hosted?.find(capability);
+    if (!target) throw new EasynetError("CAPABILITY_UNKNOWN", { agent: hosted?.agent.name ?? "This node", capability });
+    if (this.#admission.refuses(target.lane)) throw this.#overloaded();
+    return target.capability;
   }
 
   async deliver(request: DeliverRequest): Promise<unknown> {
@@ -251,7 +272,10 @@ class Host implements AgentHost {
     return waiting;
   }
 
-  #find(request: ExecuteRequest, fits: (candidate: HostedAgent<TaskRun>) => boolean): HostedAgent<TaskRun> | undefined {
+  #find(
+    request: Pick<ExecuteRequest, "agentDid" | "agentName">,
+    fits: (candidate: HostedAgent<TaskRun>) => boolean,
+  ): HostedAgent<TaskRun> | undefined {
     if (request.agentDid !== undefined) return this.#byDid.get(request.agentDid);
     if (request.agentName !== undefined) return this.#byName.get(request.agentName);
     for (const hosted of this.#byName.values()) if (fits(hosted)) return hosted;

@@ -89,9 +89,18 @@ const COMMANDS: readonly Declare[] = [
       .addOption(
         new Option("--priority <word>", context.text("call.priority")).choices(["critical", "high", "normal", "low"]),
       )
+      .option("--id <id>", context.text("call.id"))
       .action(async (name, words, options) =>
         (await import("./commands/call.ts")).call(context, [name, ...words], options),
       ),
+  (program, context) =>
+    command(program, context, { name: "task", examples: ["easynet task 019a2b3c-…", "easynet task order-1 --json"] })
+      .argument("<id>", context.text("task.id"))
+      .action(async (id) => (await import("./commands/task.ts")).task(context, id)),
+  (program, context) =>
+    command(program, context, { name: "tasks", examples: ["easynet tasks", "easynet tasks --json"] }).action(async () =>
+      (await import("./commands/tasks.ts")).tasks(context),
+    ),
   (program, context) =>
     command(program, context, { name: "maintenance", examples: ["easynet maintenance on", "easynet maintenance off"] })
       .addArgument(new Argument("<state>", context.text("maintenance.state")).choices(["on", "off"]))
@@ -168,6 +177,8 @@ type CommandName =
   | "peers"
   | "agents"
   | "call"
+  | "task"
+  | "tasks"
   | "maintenance"
   | "watch"
   | "demo"

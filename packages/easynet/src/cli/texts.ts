@@ -1,9 +1,11 @@
 import { JOIN_TEXTS_EN, JOIN_TEXTS_ZH } from "./join-texts.ts";
 import type { Language } from "./language.ts";
+import { TASK_TEXTS_EN, TASK_TEXTS_ZH } from "./task-texts.ts";
 
 /** Every sentence of the command line. The type of the Chinese catalogue is the English one: none can be missing. */
 const en = {
   ...JOIN_TEXTS_EN,
+  ...TASK_TEXTS_EN,
   "program.about": "The network between your agents: find, call and combine agents and functions on any machine.",
   "option.home": "folder of the node (EASYNET_HOME, or ~/.easynet)",
   "option.json": "one JSON object on stdout, errors too",
@@ -126,6 +128,7 @@ const en = {
   "call.timeout": "give up after this time: 500ms, 30s, 2m; a bare number is seconds (60s)",
   "call.target": "only this agent or node, by name or did",
   "call.priority": "critical, high, normal or low",
+  "call.id": "id of the task: sent again it gives the same outcome, and runs nothing twice",
   "call.done": "ok",
   "call.retried": "{node} did not finish ({code}) after {time}; trying another one",
   "call.bytes": "{size}; not printed on a terminal: redirect to a file",
@@ -211,6 +214,7 @@ export type TextKey = keyof typeof en;
 
 const zh: Record<TextKey, string> = {
   ...JOIN_TEXTS_ZH,
+  ...TASK_TEXTS_ZH,
   "program.about": "智能体之间的网络：在任意机器上发现、调用和组合智能体与函数。",
   "option.home": "节点目录（EASYNET_HOME 或 ~/.easynet）",
   "option.json": "在标准输出打印一个 JSON 对象，错误也是",
@@ -332,6 +336,7 @@ const zh: Record<TextKey, string> = {
   "call.timeout": "超过该时间则放弃：500ms、30s、2m；纯数字为秒（60s）",
   "call.target": "只用该智能体或节点，名称或 did",
   "call.priority": "critical、high、normal 或 low",
+  "call.id": "任务编号：再次发送得到同一结果，不会重复执行",
   "call.done": "完成",
   "call.retried": "{node} 未完成（{code}），用时 {time}；正在换一个",
   "call.bytes": "{size}；不在终端上打印，请重定向到文件",

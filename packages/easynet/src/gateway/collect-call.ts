@@ -46,6 +46,7 @@ export async function collectCall(
           ...(usage && { usage }),
         };
       case "retried":
+      case "accepted":
       case "delta":
       case "thought":
       case "tool":

@@ -20,6 +20,7 @@ import { inviteRoutes, joinRoutes } from "./join-routes.ts";
 import { BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
 import { doctorRoute } from "./doctor-route.ts";
+import { taskRoutes } from "./task-routes.ts";
 import { operationRoutes, routeUnknown, stateRoutes } from "./state-routes.ts";
 
 export interface HttpApp {
@@ -81,6 +82,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     await typed.register(joinRoutes(context));
     await typed.register(doctorRoute(context));
     await typed.register(callRoute(context));
+    await typed.register(taskRoutes(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());
   });

@@ -82,9 +82,9 @@ export class OutgoingCalls {
     }
   }
 
-  /** The process is gone. */
+  /** The process is gone: what its calls do for it stops, and stored tasks go on. */
   close(): void {
-    const error = new EasynetError("CANCELLED", { subject: "The call" });
+    const error = new EasynetError("LINK_CLOSED", { peer: this.#options.peer(), reason: "the process is gone" });
     for (const call of this.#open.values()) this.#abort(call, error);
     this.#open.clear();
   }

@@ -285,6 +285,26 @@ export const ERROR_TABLE = {
     "No recorded answer fits this input of {capability}. Record one, or call a live agent.",
     "没有与 {capability} 的此输入匹配的录制答案。请先录制，或调用在线智能体。",
   ),
+  TASK_ID_REUSED: terminal(
+    "ALREADY_EXISTS",
+    "The task id {taskId} belongs to another call of {capability}. Nothing was run; use a new id, or the same arguments.",
+    "任务编号 {taskId} 已属于 {capability} 的另一次调用，未执行任何操作。请使用新编号，或使用相同的参数。",
+  ),
+  TASK_FORGOTTEN: terminal(
+    "NOT_FOUND",
+    "{peer} has no task {taskId} of this caller, or no longer keeps its outcome. Nothing was run; check before you call again.",
+    "{peer} 没有此调用方的任务 {taskId}，或已不再保留其结果。未执行任何操作；再次调用前请先核实。",
+  ),
+  TASK_INTERRUPTED: terminal(
+    "ABORTED",
+    "The task {taskId} of {capability} was cut short: {reason}. Part of its work may be done; check before you call again.",
+    "{capability} 的任务 {taskId} 被中断：{reason}。部分工作可能已完成；再次调用前请先核实。",
+  ),
+  TASK_UNCERTAIN: terminal(
+    "UNAVAILABLE",
+    "{peer} may have done the task {taskId} of {capability} and is away. See easynet task {taskId} when it is back.",
+    "{peer} 可能已执行 {capability} 的任务 {taskId}，但目前失联。待其恢复后用 easynet task {taskId} 查看。",
+  ),
   BUDGET_EXCEEDED: terminal(
     "RESOURCE_EXHAUSTED",
     "The task reached its budget of {limit} {unit} and was stopped. Raise the budget to go on.",

@@ -8,10 +8,29 @@ import { decodeValue, encodeValue } from "../wire/index.ts";
  */
 const EVENT = { delta: 1, thought: 2, item: 3, tool: 4, ask: 5, artifact: 6, usage: 7, final: 8, error: 9 } as const;
 
+/** Not an event of an agent: the provider's word that it stores the task (docs/protocol/exchanges.md). */
+const ACCEPTED = 10;
+
 const ERROR_DETAILS_COUNT_MAX = 32;
 
 export function encodeEvent(event: AgentEvent): Uint8Array {
   return encodeValue(fieldsOf(event));
+}
+
+/** @param cursor number of the event before the first one that follows */
+export function encodeAccepted(cursor: number): Uint8Array {
+  return encodeValue([ACCEPTED, cursor]);
+}
+
+/** @returns undefined when it is an event. @throws {EasynetError} FRAME_MALFORMED */
+export function decodeAccepted(bytes: Uint8Array): number | undefined {
+  const fields = decodeValue(bytes);
+  if (!Array.isArray(fields)) throw malformed("an event is not an array");
+  const values: readonly unknown[] = fields;
+  const [kind, cursor] = values;
+  if (kind !== ACCEPTED) return undefined;
+  if (typeof cursor === "number" && Number.isSafeInteger(cursor) && cursor >= 0) return cursor;
+  throw malformed("the cursor of a stored task");
 }
 
 function fieldsOf(event: AgentEvent): readonly unknown[] {

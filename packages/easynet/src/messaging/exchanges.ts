@@ -14,7 +14,7 @@ import { defaultExchangeLimits, type ExchangeLimits, PART_BYTES } from "./limits
 import { OutgoingExchange } from "./outgoing.ts";
 import { decodeOpening, encodeRequest, type Opening } from "./request-codec.ts";
 import { type ExchangePorts, Shared } from "./shared.ts";
-import type { Exchange, ExchangeRequest, Exchanges, IncomingExchange } from "./types.ts";
+import type { Exchange, ExchangeRequest, Exchanges, IncomingExchange, OpenOptions } from "./types.ts";
 
 export interface ExchangesOptions extends ExchangePorts {
   readonly limits?: Partial<ExchangeLimits>;
@@ -64,7 +64,7 @@ class MeshExchanges implements Exchanges {
     return this.#openCount;
   }
 
-  open(to: Did, request: ExchangeRequest, options: { readonly signal?: AbortSignal } = {}): Exchange {
+  open(to: Did, request: ExchangeRequest, options: OpenOptions = {}): Exchange {
     const { mesh, clock, limits, metrics, sweep } = this.#shared;
     if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
     const timeoutMs = allowedMs(request, clock);
@@ -81,13 +81,14 @@ class MeshExchanges implements Exchanges {
     const correlation = nextCorrelation(peer);
     const type = FRAME_TYPES["exchange-open"];
     mesh.send(to, { lane, type, correlation, flags: payload ? MORE : 0, body });
-    const { signal } = options;
+    const { signal, onAccepted } = options;
     const onEnd = (ended: OutgoingExchange, outcome: string): void => {
       peer.outgoing.delete(ended.correlation);
       this.#openCount--;
       metrics.count("easynet_exchanges_ended_total", { side: "caller", outcome });
     };
-    const exchange = new OutgoingExchange({ shared: this.#shared, to, correlation, request, timeoutMs, signal, onEnd });
+    const outgoing = { shared: this.#shared, to, correlation, request, timeoutMs, signal, onAccepted, onEnd };
+    const exchange = new OutgoingExchange(outgoing);
     peer.outgoing.set(correlation, exchange);
     this.#openCount++;
     sweep.watch(exchange);
@@ -181,7 +182,9 @@ class MeshExchanges implements Exchanges {
 
   #onCancel(frame: MeshFrame): void {
     const exchange = this.#served(frame);
-    exchange?.stop(new EasynetError("CANCELLED", { subject: exchange.capability }));
+    if (!exchange) return;
+    if (isLeave(frame.body)) exchange.lose("the caller let go of it");
+    else exchange.stop(new EasynetError("CANCELLED", { subject: exchange.capability }));
   }
 
   #onJoined(peer: Peer): void {
@@ -254,6 +257,11 @@ function nextCorrelation(peer: PeerExchanges): number {
   do peer.lastCorrelation = peer.lastCorrelation >= CORRELATION_MAX ? 1 : peer.lastCorrelation + 1;
   while (peer.outgoing.has(peer.lastCorrelation));
   return peer.lastCorrelation;
+}
+
+/** Nil for a reason: the caller goes, and its stored task goes on. Anything else, readable or not, cancels. */
+function isLeave(body: Uint8Array): boolean {
+  return decodeOr(body, undefined) === null;
 }
 
 function decodeOr(bytes: Uint8Array, fallback: undefined): unknown {

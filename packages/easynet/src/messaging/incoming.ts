@@ -4,7 +4,7 @@ import type { MeshFrame } from "../mesh/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { decodeValue, encodeValue, FRAME_TYPES, type Lane } from "../wire/index.ts";
 import { encodeErrorEvent } from "./error-event.ts";
-import { encodeEvent } from "./event-codec.ts";
+import { encodeAccepted, encodeEvent } from "./event-codec.ts";
 import { FOR_INPUT, MORE, RESTART } from "./flags.ts";
 import { FRAME_COST_BYTES, WHOLE_BYTES_MAX } from "./limits.ts";
 import { type Route, sendInParts } from "./parts.ts";
@@ -108,6 +108,15 @@ export class ServedExchange implements IncomingExchange, Expiring {
   receiveCredit(bytes: number): void {
     this.#output.give(bytes);
     if (this.#queuedCount > 0) this.#setIdle(this.#now() + this.#options.shared.limits.idleMs);
+  }
+
+  accept(cursor: number): void {
+    if (this.#closed || this.#ending) return;
+    const bytes = encodeAccepted(cursor);
+    // A rejection has ended the exchange already, and the handler sees that by its signal.
+    if (this.#queuedCount > 0 || !this.#output.tryTake(bytes.length + FRAME_COST_BYTES))
+      void this.#enqueue(bytes, false);
+    else void this.#sendWhole(bytes, false);
   }
 
   send(event: AgentEvent): Promise<void> {

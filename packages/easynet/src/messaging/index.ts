@@ -1,3 +1,14 @@
 export { createExchanges, type ExchangesOptions } from "./exchanges.ts";
 export type { ExchangeLimits } from "./limits.ts";
 export type { Exchange, ExchangeRequest, Exchanges, IncomingExchange } from "./types.ts";
+export { type AskedTask, lastStateOf } from "./tasks/asked-core.ts";
+export {
+  createTaskCaller,
+  type TaskCaller,
+  type TaskCallOptions,
+  type TaskEvent,
+  type TaskPlace,
+} from "./tasks/task-caller.ts";
+export { encodeState, TASK_STATE_KIND, type TaskReport } from "./tasks/task-report.ts";
+export { createTaskServer } from "./tasks/task-server.ts";
+export type { ServedTask, TaskRunner, TaskServer } from "./tasks/types.ts";

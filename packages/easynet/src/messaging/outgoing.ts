@@ -1,9 +1,9 @@
 import type { Did } from "../identity/index.ts";
-import { EasynetError, isEasynetError } from "../kernel/index.ts";
+import { EasynetError, fromWireError, isEasynetError } from "../kernel/index.ts";
 import type { MeshFrame } from "../mesh/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { FRAME_TYPES, encodeValue } from "../wire/index.ts";
-import { decodeEvent } from "./event-codec.ts";
+import { decodeAccepted, decodeEvent } from "./event-codec.ts";
 import { MORE, RESTART } from "./flags.ts";
 import { FRAME_COST_BYTES } from "./limits.ts";
 import { sendInParts } from "./parts.ts";
@@ -34,6 +34,8 @@ export interface OutgoingOptions {
   /** Time allowed from now; Infinity = no limit. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** Set for a stored task; called once. */
+  readonly onAccepted: ((cursor: number) => void) | undefined;
   /** Called once, when nothing more is to come. */
   readonly onEnd: (exchange: OutgoingExchange, outcome: string) => void;
 }
@@ -49,6 +51,7 @@ export class OutgoingExchange implements Exchange, AsyncIterator<AgentEvent, und
   #input: SendWindow | undefined;
   #waiter: Waiter | undefined;
   #answered = false;
+  #accepted = false;
   #ended = false;
   #error: Error | undefined;
   #cancelError: EasynetError | undefined;
@@ -62,7 +65,11 @@ export class OutgoingExchange implements Exchange, AsyncIterator<AgentEvent, und
     this.#receive = new ReceiveWindow(options.shared.limits, options.shared.pool);
     const { signal } = options;
     if (!signal) return;
-    this.#onAbort = (): void => this.#cancel("the caller's signal", signal.reason);
+    this.#onAbort = (): void => {
+      const { reason } = signal;
+      if (options.request.task && isEasynetError(reason, "LINK_CLOSED")) this.abandon(reason, "left");
+      else this.#cancel("the caller's signal", reason);
+    };
     signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -137,8 +144,13 @@ export class OutgoingExchange implements Exchange, AsyncIterator<AgentEvent, und
     try {
       const whole = this.#receive.receive(frame.body, more);
       if (this.#receive.unfinishedBytes > this.#options.shared.limits.eventBytesMax) throw this.#tooLarge();
-      if (whole) this.#accept(decodeEvent(whole), this.#receive.finishedCost);
-      else this.#returnCredit();
+      if (!whole) this.#returnCredit();
+      else if (!this.#takeAccepted(whole)) {
+        const event = decodeEvent(whole);
+        if (event.type === "error" && this.#endsOnlyExchange(frame)) {
+          this.fail(fromWireError(event.error, { peer: this.peer }), "error");
+        } else this.#accept(event, this.#receive.finishedCost);
+      }
     } catch (error) {
       this.#refuse(error);
     }
@@ -155,10 +167,11 @@ export class OutgoingExchange implements Exchange, AsyncIterator<AgentEvent, und
     this.#end(error, outcome);
   }
 
-  /** As {@link fail}, and tells the provider to stop. */
+  /** As {@link fail}, and tells the provider to stop; a stored task goes on when only this end of the link goes. */
   abandon(error: EasynetError, outcome: string): void {
     if (this.#ended) return;
-    this.#tell(error.code);
+    const leaves = error.code === "NODE_STOPPING" || error.code === "LINK_CLOSED";
+    this.#tell(this.#options.request.task && leaves ? null : error.code);
     this.#end(error, outcome);
   }
 
@@ -173,6 +186,23 @@ export class OutgoingExchange implements Exchange, AsyncIterator<AgentEvent, und
 
   get #capability(): string {
     return this.#options.request.capability;
+  }
+
+  /** True when it was the provider's word that it stores the task, which comes first and once. */
+  #takeAccepted(bytes: Uint8Array): boolean {
+    const { onAccepted } = this.#options;
+    if (!onAccepted || this.#accepted) return false;
+    const cursor = decodeAccepted(bytes);
+    if (cursor === undefined) return false;
+    this.#accepted = true;
+    this.#receive.consume(this.#receive.finishedCost);
+    onAccepted(cursor);
+    return true;
+  }
+
+  /** A stored task's outcome is sent like every event; what its provider sends instead of one has RESTART. */
+  #endsOnlyExchange(frame: MeshFrame): boolean {
+    return this.#options.request.task !== undefined && (!this.#accepted || (frame.flags & RESTART) !== 0);
   }
 
   #accept(event: AgentEvent, cost: number): void {
@@ -234,10 +264,11 @@ export class OutgoingExchange implements Exchange, AsyncIterator<AgentEvent, und
     shared.sweep.watch(this);
   }
 
-  #tell(reason: string): void {
+  /** @param reason nil = nobody reads any more, but the task goes on */
+  #tell(reason: string | null): void {
     const { shared, to, request } = this.#options;
     const type = FRAME_TYPES["exchange-cancel"];
-    const body = encodeValue(reason.slice(0, CANCEL_REASON_LENGTH_MAX));
+    const body = encodeValue(reason && reason.slice(0, CANCEL_REASON_LENGTH_MAX));
     const frame = { lane: shared.laneOf(request), type, correlation: this.correlation, body };
     // On its own lane a cancellation cannot overtake its opening; late on another one it is still better than never.
     if (!shared.sendQuietly(to, frame)) shared.sendQuietly(to, { ...frame, lane: "control" });

@@ -2,7 +2,7 @@ import { EasynetError, toEasynetError } from "../kernel/index.ts";
 import type { TaskInput } from "../model/index.ts";
 import { decodeValue, encodeValue, type Envelope, envelopeFromArray, envelopeToArray } from "../wire/index.ts";
 import { PART_BYTES, WHOLE_BYTES_MAX } from "./limits.ts";
-import type { ExchangeRequest } from "./types.ts";
+import type { ExchangeRequest, TaskOpening } from "./types.ts";
 
 const NAME_LENGTH_MAX = 120;
 
@@ -15,6 +15,7 @@ export interface Opening {
   readonly remainingMs: number | undefined;
   /** The whole input as an array, or the bytes of the first part of a large one. */
   readonly payload: unknown;
+  readonly task: TaskOpening | undefined;
 }
 
 /** A request as bytes: one body for a small one, or a body and what is left of the input. */
@@ -33,9 +34,10 @@ export function encodeRequest(
   const { envelope, agent = null, capability } = request;
   const head = [envelopeToArray(envelope), agent, capability, remainingMs];
   const fields = payloadFields(request);
+  const tail = request.task ? [[request.task.start, request.task.cursor]] : [];
   let body: Uint8Array;
   try {
-    body = encodeValue([...head, fields]);
+    body = encodeValue([...head, fields, ...tail]);
   } catch (error) {
     const reason = toEasynetError(error).message;
     throw new EasynetError("INPUT_INVALID", { capability, reason }, { cause: error });
@@ -44,7 +46,7 @@ export function encodeRequest(
   const payload = encodeValue(fields);
   if (payload.length > inputBytesMax)
     throw new EasynetError("INPUT_TOO_LARGE", { capability, bytesMax: inputBytesMax });
-  return { body: encodeValue([...head, payload.subarray(0, PART_BYTES)]), payload };
+  return { body: encodeValue([...head, payload.subarray(0, PART_BYTES), ...tail]), payload };
 }
 
 function payloadFields({ input, extras }: ExchangeRequest): readonly unknown[] {
@@ -56,7 +58,7 @@ export function decodeOpening(bytes: Uint8Array): Opening {
   const fields = decodeValue(bytes);
   if (!Array.isArray(fields)) throw malformed("an opening is not an array");
   const values: readonly unknown[] = fields;
-  const [envelope, agent, capability, remainingMs, payload] = values;
+  const [envelope, agent, capability, remainingMs, payload, task] = values;
   if (agent !== null && !isName(agent)) throw malformed("an opening's agent");
   if (!isName(capability)) throw malformed("an opening's capability");
   if (remainingMs !== null && (typeof remainingMs !== "number" || !Number.isFinite(remainingMs))) {
@@ -68,7 +70,19 @@ export function decodeOpening(bytes: Uint8Array): Opening {
     capability,
     remainingMs: remainingMs ?? undefined,
     payload,
+    task: taskFrom(task),
   };
+}
+
+function taskFrom(value: unknown): TaskOpening | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (!Array.isArray(value)) throw malformed("an opening's task");
+  const fields: readonly unknown[] = value;
+  const [start, cursor] = fields;
+  if (typeof start !== "boolean" || typeof cursor !== "number" || !Number.isSafeInteger(cursor) || cursor < 0) {
+    throw malformed("an opening's task");
+  }
+  return { start, cursor };
 }
 
 /**
@@ -76,7 +90,7 @@ export function decodeOpening(bytes: Uint8Array): Opening {
  * @throws {EasynetError} FRAME_MALFORMED
  */
 export function requestFrom(opening: Opening, payload: unknown, nowMs: number): ExchangeRequest {
-  const { envelope, agent, capability, remainingMs } = opening;
+  const { envelope, agent, capability, remainingMs, task } = opening;
   if (!Array.isArray(payload)) throw malformed("an input is not an array");
   const values: readonly unknown[] = payload;
   const [args, kwargs, extras] = values;
@@ -91,6 +105,7 @@ export function requestFrom(opening: Opening, payload: unknown, nowMs: number): 
     input,
     ...(agent !== undefined && { agent }),
     ...(isRecord(extras) && { extras }),
+    ...(task && { task }),
   };
 }
 

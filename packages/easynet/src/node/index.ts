@@ -29,6 +29,7 @@ export type {
   NodeStatusReport,
   PeerReport,
   PendingJoinReport,
+  TaskLists,
 } from "./types.ts";
 export { EASYNET_VERSION } from "./version.ts";
 export { jsonReplacer, parseJson, reviveJson, stringifyJson } from "./json-value.ts";

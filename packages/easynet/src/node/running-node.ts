@@ -1,7 +1,7 @@
 import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
-import type { Did, KeyPair } from "../identity/index.ts";
+import { type Did, type KeyPair, parseDid } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
-import type { Exchanges } from "../messaging/index.ts";
+import type { Exchanges, TaskCaller, TaskReport, TaskServer } from "../messaging/index.ts";
 import type { Gossip, Mdns, Mesh, Swim, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
@@ -23,6 +23,7 @@ import type {
   NodeEvent,
   NodeStatusReport,
   PeerReport,
+  TaskLists,
 } from "./types.ts";
 import { EASYNET_VERSION } from "./version.ts";
 
@@ -50,6 +51,8 @@ export interface NodeParts {
   readonly directory: Directory;
   readonly host: AgentHost;
   readonly router: Router;
+  readonly tasks: TaskCaller;
+  readonly taskServer: TaskServer;
   readonly mdns: Mdns | undefined;
   readonly entrance: Entrance;
   /** What goes on beside the parts until the node stops: dialling first members, healing links. */
@@ -193,6 +196,16 @@ export class RunningNode implements EasynetNode {
     return this.#parts.router.call(request, options);
   }
 
+  task(id: string): Promise<TaskReport> {
+    return this.#parts.tasks.report(id);
+  }
+
+  tasks(): TaskLists {
+    const { tasks, taskServer } = this.#parts;
+    const served = taskServer.list().map((task) => ({ ...task, callerName: this.#nameOf(parseDid(task.caller)) }));
+    return { asked: tasks.list(), served };
+  }
+
   async addAgent(agent: Agent): Promise<AgentHandle> {
     if (this.#agents.has(agent.name)) throw new EasynetError("CAPABILITY_EXISTS", { capability: agent.name });
     const key = this.#parts.home.agentKey(agent.name);
@@ -269,9 +282,13 @@ export class RunningNode implements EasynetNode {
 
   async #stop(): Promise<void> {
     const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger, entrance } = this.#parts;
+    const { tasks, taskServer } = this.#parts;
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
     await directory.leave();
+    // First: how running tasks end from here on is the node's doing, and not their outcome.
+    taskServer.close();
+    tasks.close();
     await host.close(STOP_GRACE_MS);
     exchanges.close();
     upkeep[Symbol.dispose]();

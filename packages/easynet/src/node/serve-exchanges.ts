@@ -1,6 +1,14 @@
 import type { AgentHost, ExecuteRequest } from "../agents/index.ts";
 import { EasynetError, type Metrics, toEasynetError } from "../kernel/index.ts";
-import type { Exchanges, IncomingExchange } from "../messaging/index.ts";
+import {
+  encodeState,
+  type ExchangeRequest,
+  type Exchanges,
+  type IncomingExchange,
+  TASK_STATE_KIND,
+  type TaskRunner,
+  type TaskServer,
+} from "../messaging/index.ts";
 import { checkSchema } from "../model/index.ts";
 import type { AgentEvent, ChatMessage } from "../model/index.ts";
 import { z } from "zod";
@@ -17,22 +25,43 @@ export interface ServeOptions {
   readonly exchanges: Exchanges;
   readonly host: AgentHost;
   readonly execute: (request: ExecuteRequest) => AsyncIterable<AgentEvent>;
+  readonly tasks: TaskServer;
   readonly metrics: Metrics;
+}
+
+/** What runs the tasks that this node stores: its agents. */
+export function taskRunner({ host, execute }: Pick<ServeOptions, "host" | "execute">): TaskRunner {
+  return {
+    admit: ({ agent, capability }) => ({ repeatable: host.admit({ agentDid: agent, capability }).idempotent }),
+    run: (request, by) => execute(toExecuteRequest(request, by)),
+  };
 }
 
 /** Answers what other members ask of this node's agents: tasks and messages. */
 export function serveExchanges(options: ServeOptions): void {
-  const { exchanges, host, execute, metrics } = options;
+  const { exchanges, host, execute, tasks, metrics } = options;
   exchanges.serve(async (exchange) => {
-    const { envelope } = exchange.request;
+    const { request, from, signal } = exchange;
+    const { envelope } = request;
+    if (envelope.kind === "task" && request.task) return serveStored(exchange, tasks);
     if (envelope.kind === "task") {
-      for await (const event of execute(toExecuteRequest(exchange))) await exchange.send(event);
+      for await (const event of execute(toExecuteRequest(request, { from, signal }))) await exchange.send(event);
       return;
+    }
+    if (envelope.kind === TASK_STATE_KIND) {
+      return exchange.send({ type: "final", value: encodeState(tasks.find(from, envelope.id)), stop: "end" });
     }
     if (envelope.kind === "message") return deliver(exchange, host);
     metrics.count("easynet_messages_refused_total", { reason: "unknown-kind" });
     throw new EasynetError("INVALID_ARGUMENT", { subject: "The message kind", reason: "this node does not know it" });
   });
+}
+
+/** Refusals are thrown, and so told apart from the outcome of the task. */
+async function serveStored(exchange: IncomingExchange, tasks: TaskServer): Promise<void> {
+  const { from, request, signal } = exchange;
+  const onAccepted = (cursor: number): void => exchange.accept(cursor);
+  for await (const event of tasks.attach(from, request, { onAccepted, signal })) await exchange.send(event);
 }
 
 async function deliver(exchange: IncomingExchange, host: AgentHost): Promise<void> {
@@ -53,8 +82,10 @@ async function deliver(exchange: IncomingExchange, host: AgentHost): Promise<voi
 }
 
 /** @throws {EasynetError} INVALID_ARGUMENT when the extras do not fit */
-function toExecuteRequest(exchange: IncomingExchange): ExecuteRequest {
-  const { envelope, agent, capability, input, extras } = exchange.request;
+function toExecuteRequest(
+  { envelope, agent, capability, input, extras }: ExchangeRequest,
+  { from, signal }: Parameters<TaskRunner["run"]>[1],
+): ExecuteRequest {
   const parsed = extras ? checkSchema(extrasSchema, extras) : undefined;
   if (parsed && !parsed.success) {
     throw new EasynetError("INVALID_ARGUMENT", {
@@ -68,12 +99,12 @@ function toExecuteRequest(exchange: IncomingExchange): ExecuteRequest {
     agentDid: agent,
     capability,
     input,
-    from: exchange.from,
+    from,
     priority: envelope.priority,
     deadlineAtMs: envelope.deadlineAtMs,
     budget: envelope.budget ?? {},
     history,
     outputSchema: parsed?.data.outputSchema,
-    signal: exchange.signal,
+    signal,
   };
 }

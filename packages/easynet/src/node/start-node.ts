@@ -1,7 +1,14 @@
-import { createAgentHost, measureResources } from "../agents/index.ts";
+import { type AgentHost, createAgentHost, type ExecuteRequest, measureResources } from "../agents/index.ts";
 import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
-import { createExchanges } from "../messaging/index.ts";
+import {
+  createExchanges,
+  createTaskCaller,
+  createTaskServer,
+  type Exchanges,
+  type TaskCaller,
+  type TaskServer,
+} from "../messaging/index.ts";
 import {
   createFabric,
   createMdns,
@@ -13,6 +20,7 @@ import {
   type Mesh,
   networkTag,
 } from "../mesh/index.ts";
+import type { AgentEvent } from "../model/index.ts";
 import { createRouter } from "../routing/index.ts";
 import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
@@ -26,7 +34,7 @@ import { openNetwork } from "./network.ts";
 import { keepReachable } from "./reaching.ts";
 import { nodeNameFor } from "./node-name.ts";
 import { RunningNode } from "./running-node.ts";
-import { serveExchanges } from "./serve-exchanges.ts";
+import { serveExchanges, taskRunner } from "./serve-exchanges.ts";
 
 const META_SPACE = "meta";
 const EPOCH_KEY = "epoch";
@@ -78,14 +86,18 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   cleanup.defer(() => mesh.stop());
   const mdns = await startMdns(loaded, { ...shared, mesh, name, network: network.did });
   if (mdns) cleanup.defer(() => mdns.stop());
+  const execute = (request: ExecuteRequest): AsyncIterable<AgentEvent> => node.execute(request);
+  const work = { ...shared, self: nodeKey.did, epoch, store, host, execute, exchanges, mesh };
+  const { taskServer, tasks } = openTasks(work);
   const router = createRouter({
     ...shared,
     self: nodeKey.did,
     epoch,
     directory,
     exchanges,
+    tasks,
     links: mesh,
-    executeLocally: (request) => node.execute(request),
+    executeLocally: execute,
     localLoad: () => host.load(),
   });
   const bootstrap = [...config.bootstrap, ...access.membership.addresses];
@@ -93,13 +105,31 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, punch, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const node = new RunningNode({ ...basics, mesh, exchanges, ...knowing, host, router, mdns, upkeep });
-  serveExchanges({ exchanges, host, metrics, execute: (request) => node.execute(request) });
+  const parts = { mesh, exchanges, host, router, tasks, taskServer };
+  const node = new RunningNode({ ...basics, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
   await node.publish();
   cleanup.move();
   logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });
   return { node, home, logger, metrics };
+}
+
+interface TaskParts extends SharedPorts {
+  readonly self: Did;
+  readonly epoch: number;
+  readonly store: Store;
+  readonly host: AgentHost;
+  readonly execute: (request: ExecuteRequest) => AsyncIterable<AgentEvent>;
+  readonly exchanges: Exchanges;
+  readonly mesh: Mesh;
+}
+
+/** Both ends of stored tasks; from here on this node answers what others ask of its agents. */
+function openTasks(parts: TaskParts): { readonly taskServer: TaskServer; readonly tasks: TaskCaller } {
+  const taskServer = createTaskServer({ ...parts, runner: taskRunner(parts) });
+  taskServer.start();
+  serveExchanges({ ...parts, tasks: taskServer });
+  return { taskServer, tasks: createTaskCaller({ ...parts, server: taskServer, links: parts.mesh }) };
 }
 
 interface SharedPorts {

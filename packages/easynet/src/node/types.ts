@@ -1,5 +1,6 @@
 import type { Agent } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
+import type { AskedTask, ServedTask, TaskReport } from "../messaging/index.ts";
 import type { AgentCard, NodeLoad, Resources } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import type { FindQuery, Offer } from "../state/index.ts";
@@ -158,6 +159,14 @@ export interface Joining {
   approve(who: string, options?: ApproveOptions): Promise<PendingJoinReport>;
 }
 
+/** Stored tasks that this node knows of. */
+export interface TaskLists {
+  /** Those that it gave to providers, itself included. */
+  readonly asked: readonly AskedTask[];
+  /** Those that it runs or ran. */
+  readonly served: readonly (ServedTask & { readonly callerName: string })[];
+}
+
 /** A running node as gateway and SDK see it. */
 export interface EasynetNode {
   readonly did: Did;
@@ -171,6 +180,9 @@ export interface EasynetNode {
   setMaintenance(on: boolean): void;
   cards(): readonly AgentCard[];
   call(request: CallRequest, options?: { readonly signal?: AbortSignal }): AsyncIterable<RoutedEvent>;
+  /** State and outcome of a stored task of this node. @throws {EasynetError} TASK_FORGOTTEN */
+  task(id: string): Promise<TaskReport>;
+  tasks(): TaskLists;
   /** Offers an agent to the network; disposing takes it back. Its key is kept under its name in the home folder. */
   addAgent(agent: Agent): Promise<AgentHandle>;
   connect(address: string): Promise<PeerReport>;

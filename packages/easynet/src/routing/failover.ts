@@ -7,6 +7,7 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set([
   "CAPABILITY_UNKNOWN",
   "PEER_UNREACHABLE",
   "BACKPRESSURE",
+  "STORAGE_FULL",
 ]);
 
 /** The provider went away; whether it did the work is unknown. */
@@ -17,10 +18,12 @@ export interface AttemptOutcome {
   readonly idempotent: boolean;
   /** True once the caller got anything of the answer. */
   readonly answered: boolean;
+  /** The provider stored the task: an end of it is the task's own, and not a refusal. */
+  readonly accepted: boolean;
 }
 
 /** May another provider be asked after this failure, without any effect being done twice or shown twice? */
-export function mayFailOver({ error, idempotent, answered }: AttemptOutcome): boolean {
+export function mayFailOver({ error, idempotent, answered, accepted }: AttemptOutcome): boolean {
   if (answered) return false;
-  return REFUSED.has(error.code) || (LOST.has(error.code) && idempotent);
+  return (REFUSED.has(error.code) && !accepted) || (LOST.has(error.code) && idempotent);
 }

@@ -58,14 +58,21 @@ const LANE_OF: Record<Priority, "high" | "normal"> = {
   low: "normal",
 };
 
+/** Whom a call goes to: a provider's node and agent. */
+export interface Provider {
+  readonly node: string;
+  /** did of the agent. */
+  readonly agent: string;
+}
+
 export interface Origin {
   readonly from: string;
   readonly epoch: number;
   readonly nowMs: number;
 }
 
-/** The call as it travels to the provider of `offer`. */
-export function toExchangeRequest(call: PreparedCall, offer: Offer, origin: Origin): ExchangeRequest {
+/** The call as it travels to a provider. */
+export function toExchangeRequest(call: PreparedCall, provider: Provider, origin: Origin): ExchangeRequest {
   const { request } = call;
   const priority = request.priority ?? "normal";
   const extras = {
@@ -76,7 +83,7 @@ export function toExchangeRequest(call: PreparedCall, offer: Offer, origin: Orig
     envelope: {
       id: call.taskId,
       from: origin.from,
-      to: offer.node.did,
+      to: provider.node,
       kind: "task",
       ...(call.trace !== "" && { trace: call.trace }),
       ...(request.cause !== undefined && { cause: request.cause }),
@@ -91,7 +98,7 @@ export function toExchangeRequest(call: PreparedCall, offer: Offer, origin: Orig
       sequence: 0,
       epoch: origin.epoch,
     },
-    agent: offer.card.id,
+    agent: provider.agent,
     capability: request.capability,
     input: request.input,
     ...(Object.keys(extras).length > 0 && { extras }),

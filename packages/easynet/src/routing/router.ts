@@ -1,6 +1,7 @@
 import type { ExecuteRequest } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
 import {
+  assert,
   type Clock,
   EasynetError,
   type Logger,
@@ -11,7 +12,7 @@ import {
   type WireError,
 } from "../kernel/index.ts";
 import type { Mesh } from "../mesh/index.ts";
-import type { Exchanges } from "../messaging/index.ts";
+import type { Exchanges, TaskCaller, TaskCallOptions, TaskEvent, TaskPlace } from "../messaging/index.ts";
 import type { AgentEvent, NodeLoad } from "../model/index.ts";
 import type { Directory, Offer } from "../state/index.ts";
 import { AwayProviders } from "./away.ts";
@@ -34,6 +35,8 @@ export interface RouterOptions {
   /** Which nodes can be asked now. @default all that the directory knows */
   readonly links?: Pick<Mesh, "peer" | "on">;
   readonly exchanges: Exchanges;
+  /** Carries calls of capabilities that are not `volatile`. @default they live and die with the link */
+  readonly tasks?: Pick<TaskCaller, "call" | "placeOf">;
   /** Runs a task on this node. */
   readonly executeLocally: (request: ExecuteRequest) => AsyncIterable<AgentEvent>;
   readonly localLoad: () => Pick<NodeLoad, "running" | "queued" | "slots">;
@@ -67,6 +70,11 @@ class LoadRouter {
   async *route(call: PreparedCall, signal?: AbortSignal): AsyncGenerator<RoutedEvent, void, void> {
     const { clock, metrics } = this.#options;
     const startedAtMs = clock.monotonicMs();
+    const bound = call.request.id === undefined ? undefined : this.#options.tasks?.placeOf(call.request.id);
+    if (bound) {
+      yield* this.#again(call, bound, signal);
+      return;
+    }
     const tried = new Set<string>();
     let failure: EasynetError | undefined;
     for (let number = 1; number <= ATTEMPTS_MAX; number++) {
@@ -76,11 +84,12 @@ class LoadRouter {
       const { offer } = chosen;
       tried.add(offer.card.id);
       yield assigned(call.taskId, offer, number);
-      const end = yield* this.#attempt(offer, call, signal);
+      const attempt = { node: offer.node, capability: call.request.capability, taskId: call.taskId };
+      const end = yield* this.#attempt(this.#run(offer, { call, tried, signal }), attempt);
       if (!end.error) return;
       failure = end.error;
       const { idempotent } = offer.capability;
-      if (!mayFailOver({ error: end.error, idempotent, answered: end.answered })) break;
+      if (!mayFailOver({ ...end, error: end.error, idempotent })) break;
       metrics.count("easynet_calls_retried_total", { code: end.error.code });
       const afterMs = clock.monotonicMs() - startedAtMs;
       yield { type: "retried", nodeName: offer.node.record.name, code: end.error.code, afterMs };
@@ -153,31 +162,71 @@ class LoadRouter {
     });
   }
 
+  /** A stored task whose provider is settled: the same id never goes to another one. */
+  async *#again(
+    call: PreparedCall,
+    place: TaskPlace,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<RoutedEvent, void, void> {
+    const { node, nodeName, agentName: agent } = place;
+    yield { type: "assigned", taskId: call.taskId, node, nodeName, agent, attempt: 1 };
+    const events = this.#give(call, place, { signal, repeatable: false, others: () => false });
+    const { capability } = call.request;
+    const end = yield* this.#attempt(events, {
+      node: { did: node, record: { name: nodeName } },
+      capability,
+      taskId: call.taskId,
+    });
+    if (end.error) yield { type: "error", error: end.error.toJSON() };
+  }
+
   /** One provider's try: passes its events on, and returns the failure that ended it, if one did. */
   async *#attempt(
-    offer: Offer,
-    call: PreparedCall,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<AgentEvent, AttemptEnd, void> {
-    let answered = false;
+    events: AsyncIterable<TaskEvent>,
+    { node, capability, taskId }: Attempted,
+  ): AsyncGenerator<RoutedEvent, AttemptEnd, void> {
+    let [answered, accepted] = [false, false];
     try {
-      for await (const event of this.#run(offer, call, signal)) {
-        if (event.type === "error") return { error: receivedError(event.error, offer, this.#options.self), answered };
+      for await (const event of events) {
+        if (event.type === "accepted") {
+          accepted = true;
+          yield { type: "accepted", taskId, nodeName: node.record.name };
+          continue;
+        }
+        if (event.type === "error") {
+          return { error: receivedError(event.error, node.did, this.#options.self), answered, accepted };
+        }
         yield event;
-        if (event.type === "final") return { answered: true };
+        if (event.type === "final") return { answered: true, accepted };
         answered = true;
       }
-      return { error: lost(offer, call), answered };
+      const error = new EasynetError("PROVIDER_LOST", { peer: node.record.name, capability });
+      return { error, answered, accepted };
     } catch (thrown) {
-      return { error: toEasynetError(thrown), answered };
+      return { error: toEasynetError(thrown), answered, accepted };
     }
   }
 
-  #run(offer: Offer, call: PreparedCall, signal: AbortSignal | undefined): AsyncIterable<AgentEvent> {
-    const { self, exchanges, epoch, clock, executeLocally } = this.#options;
-    if (offer.node.did === self) return executeLocally(toLocalRequest(call, offer, { from: self, signal }));
-    const request = toExchangeRequest(call, offer, { from: self, epoch, nowMs: clock.nowMs() });
-    return exchanges.open(offer.node.did, request, signal ? { signal } : {});
+  #run(offer: Offer, { call, tried, signal }: Run): AsyncIterable<TaskEvent> {
+    const { self, exchanges, epoch, clock, executeLocally, tasks, directory } = this.#options;
+    const { node, card, capability } = offer;
+    if (tasks && capability.durability !== "volatile") {
+      const place = { node: node.did, nodeName: node.record.name, agent: card.id, agentName: card.name };
+      const others = (): boolean =>
+        directory.find(call.query).some((other) => !tried.has(other.card.id) && this.#isLinked(other));
+      return this.#give(call, place, { signal, repeatable: capability.idempotent, others });
+    }
+    if (node.did === self) return executeLocally(toLocalRequest(call, offer, { from: self, signal }));
+    const provider = { node: node.did, agent: card.id };
+    const request = toExchangeRequest(call, provider, { from: self, epoch, nowMs: clock.nowMs() });
+    return exchanges.open(node.did, request, signal ? { signal } : {});
+  }
+
+  /** @throws {EasynetError} INTERNAL without the part that carries stored tasks */
+  #give(call: PreparedCall, place: TaskPlace, options: TaskCallOptions): AsyncIterable<TaskEvent> {
+    const { self, epoch, clock, tasks } = this.#options;
+    assert(tasks, "stored tasks are carried by nobody");
+    return tasks.call(toExchangeRequest(call, place, { from: self, epoch, nowMs: clock.nowMs() }), place, options);
   }
 
   #loadOf({ node }: Offer): ProviderLoad {
@@ -202,6 +251,20 @@ interface OfferWait {
 interface AttemptEnd {
   readonly error?: EasynetError;
   readonly answered: boolean;
+  readonly accepted: boolean;
+}
+
+/** Whom a try asks, for errors and events. */
+interface Attempted {
+  readonly node: { readonly did: string; readonly record: { readonly name: string } };
+  readonly capability: string;
+  readonly taskId: string;
+}
+
+interface Run {
+  readonly call: PreparedCall;
+  readonly tried: ReadonlySet<string>;
+  readonly signal: AbortSignal | undefined;
 }
 
 function assigned(taskId: string, offer: Offer, attempt: number): RoutedEvent {
@@ -216,10 +279,6 @@ function assigned(taskId: string, offer: Offer, attempt: number): RoutedEvent {
 }
 
 /** An error of another node says whose it is. */
-function receivedError(error: WireError, { node }: Offer, self: string): EasynetError {
-  return fromWireError(error, node.did === self ? {} : { peer: node.did });
-}
-
-function lost(offer: Offer, call: PreparedCall): EasynetError {
-  return new EasynetError("PROVIDER_LOST", { peer: offer.node.record.name, capability: call.request.capability });
+function receivedError(error: WireError, node: string, self: string): EasynetError {
+  return fromWireError(error, node === self ? {} : { peer: node });
 }

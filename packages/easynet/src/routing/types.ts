@@ -33,6 +33,8 @@ export type RoutedEvent =
       readonly agent: string;
       readonly attempt: number;
     }
+  /** The provider has stored the task: it will end, whatever happens to the links and to this node. */
+  | { readonly type: "accepted"; readonly taskId: string; readonly nodeName: string }
   /** The provider was lost or refused; another one is tried. Items already delivered are not repeated. */
   | { readonly type: "retried"; readonly nodeName: string; readonly code: string; readonly afterMs: number }
   | AgentEvent;

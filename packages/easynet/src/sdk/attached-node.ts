@@ -13,12 +13,13 @@ import {
   takesCredit,
 } from "../node/index.ts";
 import type { Agent } from "../agents/index.ts";
+import type { TaskReport } from "../messaging/index.ts";
 import { agentCardSchema } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import type { FoundOffer } from "../gateway/index.ts";
 import type { FindQuery } from "../state/index.ts";
-import { findOverHttp, type LocalApi } from "./find-over-http.ts";
+import { findOverHttp, type LocalApi, taskOverHttp } from "./over-http.ts";
 import { InvocationRunner } from "./invocation-runner.ts";
 import type { NodeAccess, OfferedAgent } from "./node-access.ts";
 
@@ -119,6 +120,11 @@ class AttachedNode implements NodeAccess {
   async find(query: FindQuery): Promise<readonly FoundOffer[]> {
     this.#assertOpen();
     return findOverHttp(this.#api, query);
+  }
+
+  async task(id: string): Promise<TaskReport> {
+    this.#assertOpen();
+    return taskOverHttp(this.#api, id);
   }
 
   async offer(agent: Agent): Promise<OfferedAgent> {

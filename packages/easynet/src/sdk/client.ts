@@ -1,5 +1,6 @@
 import { isEasynetError } from "../kernel/index.ts";
 import { Call, type CallOptions } from "./call.ts";
+import type { TaskReport } from "../messaging/index.ts";
 import type { RoutedEvent } from "../routing/index.ts";
 import type { FoundOffer } from "../gateway/index.ts";
 import { type FindQuery, parseQuery } from "../state/index.ts";
@@ -68,6 +69,19 @@ export class Client implements AsyncDisposable {
   async find(query: string | FindQuery): Promise<readonly FoundOffer[]> {
     const parsed = typeof query === "string" ? parseQuery(query) : query;
     return (await this.#open()).find(parsed);
+  }
+
+  /**
+   * State and outcome of a stored task: a call of a capability with effects, by the id that it was given or got. Also
+   * after this program or its node was restarted.
+   *
+   * ```ts
+   * const { state, value } = await client.task("order-4711");
+   * ```
+   * @throws {EasynetError} TASK_FORGOTTEN when this machine never asked for it, or its outcome is no longer kept
+   */
+  async task(id: string): Promise<TaskReport> {
+    return (await this.#open()).task(id);
   }
 
   /** Reaches the node now instead of at the first call. @throws {EasynetError} as {@link Client.execute} */

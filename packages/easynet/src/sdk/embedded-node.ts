@@ -16,6 +16,7 @@ export async function embedNode(config: LoadedConfig): Promise<NodeAccess> {
     embedded: true,
     call: (request, options) => node.call(request, options),
     find: async (query) => node.offers(query).map(foundOf),
+    task: (id) => node.task(id),
     offer: (agent) => node.addAgent(agent),
     onClosed: (listener) => void listeners.push(listener),
     close: () => served.stop(),

@@ -1,5 +1,6 @@
 import type { Agent } from "../agents/index.ts";
 import type { FoundOffer } from "../gateway/index.ts";
+import type { TaskReport } from "../messaging/index.ts";
 import type { AgentCard } from "../model/index.ts";
 import type { BroadcastReport } from "../node/index.ts";
 import type { FindQuery } from "../state/index.ts";
@@ -17,6 +18,8 @@ export interface NodeAccess {
   call(request: CallRequest, options?: { readonly signal?: AbortSignal }): AsyncIterable<RoutedEvent>;
   /** @throws {EasynetError} QUERY_INVALID */
   find(query: FindQuery): Promise<readonly FoundOffer[]>;
+  /** State and outcome of a stored task. @throws {EasynetError} TASK_FORGOTTEN */
+  task(id: string): Promise<TaskReport>;
   /** Offers an agent until it is disposed or the access closes. */
   offer(agent: Agent): Promise<OfferedAgent>;
   /** Called once when the node is gone: closed by us, stopped, or lost. */

@@ -20,6 +20,7 @@ import {
   type NodeEvent,
   type NodeStatusReport,
   type PeerReport,
+  type TaskLists,
 } from "../node/index.ts";
 import { finding } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
@@ -130,6 +131,15 @@ export class FakeNode implements EasynetNode {
 
   setMaintenance(on: boolean): void {
     this.#maintenance = on;
+  }
+
+  /** It stores no tasks. */
+  task(id: string): Promise<never> {
+    return Promise.reject(new EasynetError("TASK_FORGOTTEN", { peer: this.name, taskId: id }));
+  }
+
+  tasks(): TaskLists {
+    return { asked: [], served: [] };
   }
 
   cards(): readonly AgentCard[] {

@@ -13,6 +13,7 @@ export interface CallOptions {
   readonly timeout?: string;
   readonly target?: string;
   readonly priority?: string;
+  readonly id?: string;
 }
 
 /** Bodies above this go over the WebSocket: the HTTP API takes 1 MiB. */
@@ -28,6 +29,7 @@ export async function call(context: CliContext, words: readonly string[], option
     ...(options.timeout !== undefined && { timeoutMs: timeoutMsOf(options.timeout, context) }),
     ...(options.target !== undefined && { target: options.target }),
     ...(options.priority !== undefined && { priority: options.priority }),
+    ...(options.id !== undefined && { id: options.id }),
   };
   const startMs = performance.now();
   const progress = new CallProgress(context, options.stream ?? false);
@@ -71,6 +73,8 @@ class CallProgress {
       case "assigned":
         this.#assigned = event;
         this.#attemptsCount += 1;
+        break;
+      case "accepted":
         break;
       case "retried":
         this.#say(event);
@@ -152,7 +156,7 @@ class CallProgress {
 }
 
 /** Text as it is, bytes to a file or pipe only, the rest as JSON. */
-function printValue(context: CliContext, value: unknown): void {
+export function printValue(context: CliContext, value: unknown): void {
   const bytes = bytesOf(value);
   if (bytes) {
     if (context.io.stdout.isTTY) context.say(context.text("call.bytes", { size: formatBytes(bytes.length) }));
