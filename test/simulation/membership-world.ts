@@ -15,7 +15,7 @@ import {
 } from "../../packages/easynet/src/mesh/index.ts";
 import { createDirectory, type Directory, type DirectoryTimes } from "../../packages/easynet/src/state/index.ts";
 import { fakeDid, type FakeMesh, FakeNetwork, VirtualClock } from "../../packages/easynet/src/testing/index.ts";
-import { cheapKeyPair, checksum } from "./directory-world.ts";
+import { cheapChecks, cheapKeyPair } from "./directory-world.ts";
 
 export type PlantedBug = "tombstone-lost" | "incarnation-not-raised" | "digest-collision-ignored";
 
@@ -173,10 +173,7 @@ export class MembershipWorld {
       liveness: swim,
       gossip,
       ...(planted && { config: planted.times }),
-      checks: {
-        verifySignature: (did, bytes, signature) => checksum(did, bytes) === signature[0],
-        verifyCard: () => undefined,
-      },
+      checks: cheapChecks,
     });
     const process: Process = { mesh, swim, gossip, directory, epoch, name: "" };
     place.process = process;

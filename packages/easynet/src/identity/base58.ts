@@ -15,17 +15,23 @@ export function encodeBase58(bytes: Uint8Array): string {
 
 /** Undefined when a character is not of the alphabet. */
 export function decodeBase58(text: string): Uint8Array | undefined {
-  let value = 0n;
+  // 58 is less than 2^6: six bits a character are always enough.
+  const bytes = new Uint8Array(Math.ceil((text.length * 6) / 8));
+  let zeros = 0;
+  while (text[zeros] === "1") zeros++;
+  // From the end, where the significant bytes gather.
+  let start = bytes.length;
   for (const character of text) {
-    const digit = ALPHABET.indexOf(character);
-    if (digit < 0) return undefined;
-    value = value * 58n + BigInt(digit);
+    let carry = ALPHABET.indexOf(character);
+    if (carry < 0) return undefined;
+    for (let index = bytes.length - 1; index >= start || carry > 0; index--) {
+      carry += (bytes[index] ?? 0) * 58;
+      bytes[index] = carry & 0xff;
+      carry >>= 8;
+      if (index < start) start = index;
+    }
   }
-  const bytes: number[] = [];
-  for (; value > 0n; value >>= 8n) bytes.unshift(Number(value & 0xffn));
-  for (const character of text) {
-    if (character !== "1") break;
-    bytes.unshift(0);
-  }
-  return Uint8Array.from(bytes);
+  const decoded = new Uint8Array(zeros + bytes.length - start);
+  decoded.set(bytes.subarray(start), zeros);
+  return decoded;
 }

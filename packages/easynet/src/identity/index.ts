@@ -2,7 +2,14 @@ export { decodeBase58, encodeBase58 } from "./base58.ts";
 export { canonicalJson } from "./canonical-json.ts";
 export { type Invite, type InviteProof, issueInvite, proveInvite, verifyInviteProof } from "./invite.ts";
 export { encodeInviteCode, parseInviteCode } from "./invite-code.ts";
-export { type DetachedJws, didKeyUrl, signDetached, verifyDetached, type VerifyDetachedOptions } from "./jws.ts";
+export {
+  type DetachedJws,
+  didKeyUrl,
+  openDetached,
+  signDetached,
+  verifyDetached,
+  type VerifyDetachedOptions,
+} from "./jws.ts";
 export {
   didFromPublicKey,
   didToPublicKey,
@@ -10,7 +17,9 @@ export {
   isDid,
   keyPairFromSeed,
   parseDid,
+  publicKeyObject,
   shortDid,
+  type SignatureClaim,
   verifySignature,
 } from "./keys.ts";
 export {

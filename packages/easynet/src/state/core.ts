@@ -232,9 +232,10 @@ export class DirectoryCore {
   }
 
   #compare({ from, ...input }: Extract<Input, { kind: "lines" }>): void {
-    const { send, want, equal } = reconcile(this.#known, this.#wanted, { ...input, nowMs: this.#nowMs });
+    const { send, offer, want, equal } = reconcile(this.#known, this.#wanted, { ...input, nowMs: this.#nowMs });
     for (const { owner, view } of equal) this.#weigh(from, view, owner);
     if (send.length > 0) this.#effects.push({ kind: "send-entries", to: from, entries: send });
+    if (offer.length > 0) this.#effects.push({ kind: "send-news", to: from, lines: linesOf(this.#known, offer) });
     if (want.length > 0) this.#effects.push({ kind: "send-want", to: from, versions: want });
   }
 
