@@ -181,7 +181,9 @@ export class World {
       ...planted?.directory,
       checks: {
         verifySignature: (did, bytes, signature) => checksum(did, bytes) === signature[0],
-        verifyCard: () => undefined,
+        verifyElsewhere: async (claims) =>
+          claims.map((claim) => checksum(claim.did, claim.bytes) === claim.signature[0]),
+        cardClaim: () => undefined,
       },
     });
     return { mesh, knowing, directory, epoch, name: "" };

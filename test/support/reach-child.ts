@@ -75,8 +75,9 @@ async function answer(request: ReachRequest): Promise<unknown> {
     case "seen":
       return { ...seen };
     case "use":
-      return use();
+      break;
   }
+  return use();
 }
 
 process.on("message", (request: ReachRequest) => {

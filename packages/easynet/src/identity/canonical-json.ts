@@ -35,10 +35,12 @@ function serializeObject(value: object, depth: number): string {
     return `[${Array.from(value, (item: unknown) => serialize(item, depth)).join(",")}]`;
   }
   if (!isPlainObject(value)) refuse(`an object of class ${value.constructor?.name ?? "unknown"}`);
-  const members = Object.entries(value)
-    .sort(([left], [right]) => (left < right ? -1 : 1))
-    .map(([key, item]) => `${quote(key)}:${serialize(item, depth)}`);
-  return `{${members.join(",")}}`;
+  let members = "";
+  // sort() without a comparison is that of UTF-16 code units.
+  for (const key of Object.keys(value).sort()) {
+    members += `${members === "" ? "" : ","}${quote(key)}:${serialize(value[key], depth)}`;
+  }
+  return `{${members}}`;
 }
 
 function quote(text: string): string {

@@ -4,7 +4,14 @@ export { deriveHpkeKeyPair } from "./hpke-kem.ts";
 export { type HpkeContext, type HpkeSuite, setupHpkeReceiver, setupHpkeSender } from "./hpke.ts";
 export { type Invite, type InviteProof, issueInvite, proveInvite, verifyInviteProof } from "./invite.ts";
 export { encodeInviteCode, parseInviteCode } from "./invite-code.ts";
-export { type DetachedJws, didKeyUrl, signDetached, verifyDetached, type VerifyDetachedOptions } from "./jws.ts";
+export {
+  type DetachedJws,
+  didKeyUrl,
+  openDetached,
+  signDetached,
+  verifyDetached,
+  type VerifyDetachedOptions,
+} from "./jws.ts";
 export {
   didFromPublicKey,
   didToPublicKey,
@@ -12,7 +19,9 @@ export {
   isDid,
   keyPairFromSeed,
   parseDid,
+  publicKeyObject,
   shortDid,
+  type SignatureClaim,
   verifySignature,
 } from "./keys.ts";
 export {

@@ -5,7 +5,7 @@
  */
 import { EasynetError } from "../kernel/index.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import { verifySignature } from "./keys.ts";
+import { type SignatureClaim, verifySignature } from "./keys.ts";
 import type { Did, KeyPair } from "./types.ts";
 
 /** The two parts of a JWS that travel, base64url without padding. */
@@ -42,6 +42,16 @@ export interface VerifyDetachedOptions {
  * @throws {EasynetError} SIGNATURE_INVALID with `details.reason`
  */
 export function verifyDetached(jws: DetachedJws, payload: Uint8Array, options: VerifyDetachedOptions): void {
+  const { did, bytes, signature } = openDetached(jws, payload, options);
+  if (verifySignature(did, bytes, signature)) return;
+  throw new EasynetError("SIGNATURE_INVALID", { subject: options.subject, reason: "it does not fit the content" });
+}
+
+/**
+ * What `jws` claims, everything but the signature itself checked.
+ * @throws {EasynetError} SIGNATURE_INVALID with `details.reason`
+ */
+export function openDetached(jws: DetachedJws, payload: Uint8Array, options: VerifyDetachedOptions): SignatureClaim {
   const { signer, subject } = options;
   const refuse = (reason: string): never => {
     throw new EasynetError("SIGNATURE_INVALID", { subject, reason });
@@ -55,7 +65,7 @@ export function verifyDetached(jws: DetachedJws, payload: Uint8Array, options: V
   if (kid !== didKeyUrl(signer) && kid !== signer) refuse("it names another key");
   const signature = decodeBase64Url(jws.signature);
   if (signature?.length !== 64) return refuse("it is not base64url of 64 bytes");
-  if (!verifySignature(signer, signingInput(jws.protected, payload), signature)) refuse("it does not fit the content");
+  return { did: signer, bytes: signingInput(jws.protected, payload), signature };
 }
 
 function signingInput(protectedPart: string, payload: Uint8Array): Uint8Array {

@@ -65,6 +65,14 @@ export function didToPublicKey(did: Did): Uint8Array {
   return bytes;
 }
 
+/** That `signature` is `did`'s over `bytes`: to be verified. */
+export interface SignatureClaim {
+  readonly did: Did;
+  readonly bytes: Uint8Array;
+  /** 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
 /** True when `signature` (64 bytes) is `did`'s Ed25519 signature over `bytes`. Never throws. */
 export function verifySignature(did: Did, bytes: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== 64) return false;
@@ -75,7 +83,8 @@ export function verifySignature(did: Did, bytes: Uint8Array, signature: Uint8Arr
   }
 }
 
-function publicKeyObject(did: Did): KeyObject {
+/** The public key that a did names, imported. @throws when the did holds no usable key */
+export function publicKeyObject(did: Did): KeyObject {
   const known = publicKeys.get(did);
   if (known) return known;
   const der = Buffer.concat([SPKI_PREFIX, didToPublicKey(did)]);

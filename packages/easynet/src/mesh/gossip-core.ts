@@ -14,7 +14,7 @@ export interface GossipConfig {
   readonly lazyFanout: number;
   /** Steps that a payload may take. */
   readonly hopsMax: number;
-  /** When an id is announced after its payload came, ms; each time to other peers. */
+  /** When an id is announced at the latest after its payload came, ms; each time to other peers. */
   readonly announceMs: readonly number[];
   /** What was announced is waited for this long before it is asked for, ms. */
   readonly patienceMs: number;
@@ -246,11 +246,12 @@ export class GossipCore {
     if (delayMs !== undefined) this.#fresh[round]?.push({ id, atMs: this.#nowMs + delayMs });
   }
 
+  /** All of a round as soon as one is due: however many payloads come, a round is one message per peer and delay. */
   #announce(round: number): void {
     const all = this.#fresh[round] ?? [];
-    const dueCount = all.findIndex(({ atMs }) => atMs > this.#nowMs);
-    const ids = all.splice(0, dueCount < 0 ? all.length : dueCount).map(({ id }) => id);
-    if (ids.length === 0) return;
+    const [oldest] = all;
+    if (!oldest || oldest.atMs > this.#nowMs) return;
+    const ids = all.splice(0).map(({ id }) => id);
     for (const to of sample(this.#random, this.#lazy(), this.#config.lazyFanout)) {
       this.#effects.push({ kind: "send", to, message: { kind: "have", ids } });
     }

@@ -68,6 +68,15 @@ describe("redialling", () => {
     expect(redial.step({ kind: "tick" }, wakeAtMs).dials).toEqual([{ did: A, addresses: ["two", "one", "three"] }]);
   });
 
+  test("an address that worked is tried even when the peer told others since", () => {
+    const redial = start();
+    redial.step(learn(A, "one", "two"), 0);
+    redial.step({ kind: "linked", did: A, addresses: ["one", "two"], dialled: "one" }, 0);
+    redial.step(learn(A, "two"), 0);
+    const { wakeAtMs = NaN } = redial.step({ kind: "lost", did: A }, 1000);
+    expect(redial.step({ kind: "tick" }, wakeAtMs).dials).toEqual([{ did: A, addresses: ["two", "one"] }]);
+  });
+
   test("fresh peers come before hopeless ones when few dials are free", () => {
     const redial = start({ dialsCountMax: 1 });
     redial.step(learn(A, "a"), 0);

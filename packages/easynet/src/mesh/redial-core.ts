@@ -44,7 +44,13 @@ export interface RedialOptions {
 }
 
 interface Known {
+  /** As the peer tells them: those of the interfaces that it has now. */
   addresses: readonly string[];
+  /**
+   * The last that a link came of, newest first. They are tried even when the peer has not told them for a while: if it
+   * told of a lost interface and then all links broke, nobody can tell that the interface is back.
+   */
+  worked: readonly string[];
   attempt: number;
   dueAtMs: number;
   /** When the last link to it ended; -Infinity = there was none. */
@@ -53,6 +59,8 @@ interface Known {
 }
 
 const ADDRESSES_PER_PEER_MAX = 8;
+/** A dial to an address that is gone for good takes seconds, in which the others wait. */
+const WORKED_PER_PEER_MAX = 2;
 /** From here on the delay has reached its cap, whatever the base. */
 const ATTEMPT_MAX = 30;
 
@@ -81,7 +89,8 @@ export class Redial {
       if (!next) break;
       next.known.state = "dialling";
       this.#diallingCount++;
-      dials.push({ did: next.did, addresses: next.known.addresses });
+      const { addresses, worked } = next.known;
+      dials.push({ did: next.did, addresses: [...new Set([...addresses, ...worked])] });
     }
     return { dials, wakeAtMs: this.#wakeAtMs(), full };
   }
@@ -125,7 +134,11 @@ export class Redial {
     const merged = [...new Set([...(dialled === undefined ? [] : [dialled]), ...own, ...addresses])];
     const stored = this.#forgotten.has(did) || merged.length === 0 || this.#store(did, merged, nowMs);
     const known = this.#known.get(did);
-    if (known) this.#setState(known, "linked");
+    if (!known) return !stored;
+    this.#setState(known, "linked");
+    if (dialled !== undefined) {
+      known.worked = [...new Set([dialled, ...known.worked])].slice(0, WORKED_PER_PEER_MAX);
+    }
     return !stored;
   }
 
@@ -140,7 +153,8 @@ export class Redial {
       return true;
     }
     if (this.#known.size >= this.#options.knownCountMax) return false;
-    this.#known.set(did, { addresses: bounded, attempt: 0, dueAtMs: nowMs, lostAtMs: -Infinity, state: "waiting" });
+    const fresh = { attempt: 0, dueAtMs: nowMs, lostAtMs: -Infinity, state: "waiting" } as const;
+    this.#known.set(did, { addresses: bounded, worked: [], ...fresh });
     return true;
   }
 

@@ -1,22 +1,27 @@
-import { type Did, verifySignature } from "../identity/index.ts";
+import { isDeepStrictEqual } from "node:util";
+import { type Did, type SignatureClaim, verifySignature } from "../identity/index.ts";
 import { type Clock, EasynetError } from "../kernel/index.ts";
-import { checkSchema, type NodeRecord, nodeRecordSchema } from "../model/index.ts";
-import { encodeValue, verifyCard } from "../wire/index.ts";
+import { checkSchema, type NodeRecord, nodeRecordSchema, type SignedCard } from "../model/index.ts";
+import { cardClaim } from "../wire/index.ts";
 import { compareVersions, type Entry, type Known, type Version } from "./core-types.ts";
 import type { DidCache } from "./did-cache.ts";
-import { decodeHeader, decodeRecord, hashOf, type Header, signedBytes, toEntry } from "./entry-codec.ts";
-import { CARDS_PER_TURN, RECORD_BYTES_MAX, VERIFIED_CARDS_COUNT_MAX } from "./limits.ts";
+import { decodeHeader, decodeRecord, type Header, signedBytes, toEntry } from "./entry-codec.ts";
+import { CARDS_PER_TURN, RECORD_BYTES_MAX } from "./limits.ts";
 import type { RawEntry } from "./messages.ts";
+import type { Verifying } from "./finish.ts";
+import { verifyElsewhere } from "./verify-elsewhere.ts";
 
 /** Checks that a simulation may replace, because real signatures take nine tenths of its time. */
 export interface DirectoryChecks {
   /** @default Ed25519 */
   readonly verifySignature: (did: Did, bytes: Uint8Array, signature: Uint8Array) => boolean;
-  /** Throws for a bad card. @default wire's verifyCard */
-  readonly verifyCard: (signed: NodeRecord["cards"][number], options: { readonly nowMs: number }) => unknown;
+  /** Many at a time. @default Ed25519 on other threads */
+  readonly verifyElsewhere: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>;
+  /** What is to be verified of a card, undefined for nothing; throws for a bad one. @default wire's cardClaim */
+  readonly cardClaim: (signed: SignedCard, options: { readonly nowMs: number }) => SignatureClaim | undefined;
 }
 
-export const realChecks: DirectoryChecks = { verifySignature, verifyCard };
+export const realChecks: DirectoryChecks = { verifySignature, verifyElsewhere, cardClaim };
 
 export type Admitted =
   | { readonly kind: "news"; readonly entry: Entry }
@@ -27,27 +32,26 @@ export type Admitted =
 
 export interface AdmissionOptions {
   readonly clock: Clock;
-  readonly checks: DirectoryChecks;
+  readonly checks: Pick<DirectoryChecks, "cardClaim">;
   readonly skewMs: number;
   readonly dids: DidCache;
   readonly known: (owner: Did) => Readonly<Known> | undefined;
 }
 
-/** Decides what of the entries that peers send is true: cheap checks first, each card once. */
+/** Decides what of the entries that peers send is true: cheap checks first, no card that is known already. */
 export class Admission {
   readonly #options: AdmissionOptions;
-  /** Signature and hash of cards that were good, as one text. */
-  readonly #goodCards = new Set<string>();
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
   }
 
   /**
-   * A generator that yields between batches of cards: run it at once for a small entry, with pauses for a large one.
+   * A generator that yields the signatures that it wants verified: one after the other for a small entry, on other
+   * threads for a large one.
    * @throws {EasynetError} FRAME_MALFORMED, SIGNATURE_INVALID, INVALID_ARGUMENT (stamp), CARD_INVALID
    */
-  *admit(raw: RawEntry): Generator<void, Admitted, void> {
+  *admit(raw: RawEntry): Verifying<Admitted> {
     const header = decodeHeader(raw.header, this.#options.dids);
     const { owner, epoch, sequence, issuedAtMs } = header;
     const known = this.#options.known(owner);
@@ -63,10 +67,9 @@ export class Admission {
         reason: "its stamp is in the future",
       });
     }
-    if (!this.#options.checks.verifySignature(owner, signedBytes(raw.header), raw.signature)) {
-      throw new EasynetError("SIGNATURE_INVALID", { subject: `the entry of ${owner}` });
-    }
     const { header: headerBytes, signature } = raw;
+    const [signed] = yield [{ did: owner, bytes: signedBytes(headerBytes), signature }];
+    if (!signed) throw new EasynetError("SIGNATURE_INVALID", { subject: `the entry of ${owner}` });
     if (header.status === "left") {
       return {
         kind: "news",
@@ -86,7 +89,7 @@ export class Admission {
   }
 
   /** The own record before it is published. @throws {EasynetError} CARD_INVALID */
-  *check(owner: Did, value: unknown): Generator<void, NodeRecord, void> {
+  *check(owner: Did, value: unknown): Verifying<NodeRecord> {
     const parsed = checkSchema(nodeRecordSchema, value);
     if (!parsed.success) {
       const [issue] = parsed.error.issues;
@@ -94,29 +97,31 @@ export class Admission {
     }
     const record = parsed.data;
     if (record.owner !== owner) throw cardInvalid(owner, "the record names another owner");
-    let fresh = 0;
+    const good = new Map(this.#options.known(owner)?.entry.record?.cards.map((card) => [card.card.id, card]));
+    let claims: SignatureClaim[] = [];
     for (const signed of record.cards) {
       if (signed.card.node !== owner) throw cardInvalid(signed.card.name, "it is not an agent of this node");
-      const key = `${signed.signature.signature}.${hashOf(encodeValue(signed))}`;
-      if (this.#goodCards.has(key)) continue;
-      this.#options.checks.verifyCard(signed, { nowMs: this.#options.clock.nowMs() });
-      this.#remember(key);
-      if (++fresh % CARDS_PER_TURN === 0) yield;
+      if (isDeepStrictEqual(signed, good.get(signed.card.id))) continue;
+      const claim = this.#options.checks.cardClaim(signed, { nowMs: this.#options.clock.nowMs() });
+      if (claim) claims.push(claim);
+      if (claims.length < CARDS_PER_TURN) continue;
+      expectAll(claims, yield claims);
+      claims = [];
     }
+    if (claims.length > 0) expectAll(claims, yield claims);
     return record;
   }
 
-  *#admitRecord(header: Header, bytes: Uint8Array): Generator<void, NodeRecord, void> {
+  *#admitRecord(header: Header, bytes: Uint8Array): Verifying<NodeRecord> {
     return yield* this.check(header.owner, decodeRecord(bytes, header));
   }
+}
 
-  #remember(key: string): void {
-    if (this.#goodCards.size >= VERIFIED_CARDS_COUNT_MAX) {
-      const oldest = this.#goodCards.keys().next();
-      if (!oldest.done) this.#goodCards.delete(oldest.value);
-    }
-    this.#goodCards.add(key);
-  }
+function expectAll(claims: readonly SignatureClaim[], hold: readonly boolean[]): void {
+  const wrong = claims.find((_, index) => hold[index] !== true);
+  if (!wrong) return;
+  const reason = "it does not fit the content";
+  throw new EasynetError("SIGNATURE_INVALID", { subject: `the card of ${wrong.did}`, reason });
 }
 
 function cardInvalid(agent: string, reason: string): EasynetError {

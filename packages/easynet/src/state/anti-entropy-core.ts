@@ -47,9 +47,10 @@ export class AntiEntropy {
     { from, ...input }: Extract<Input, { kind: "lines" }>,
     nowMs: number,
   ): { readonly effects: Effect[]; readonly equal: readonly Line[] } {
-    const { send, want, equal } = reconcile(this.#known, this.#wanted, { ...input, nowMs });
+    const { send, offer, want, equal } = reconcile(this.#known, this.#wanted, { ...input, nowMs });
     const effects: Effect[] = [];
     if (send.length > 0) effects.push({ kind: "send-entries", to: from, entries: send });
+    if (offer.length > 0) effects.push({ kind: "send-news", to: from, lines: linesOf(this.#known, offer) });
     if (want.length > 0) effects.push({ kind: "send-want", to: from, versions: want });
     return { effects, equal };
   }

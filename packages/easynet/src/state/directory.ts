@@ -20,7 +20,7 @@ import { defaultDirectoryTimes, type DirectoryTimes, type Effect, type Input } f
 import { DidCache } from "./did-cache.ts";
 import { EntryBatch } from "./entry-batch.ts";
 import { type EncodedRecord, encodeRecord, sealEntry } from "./entry-codec.ts";
-import { finish, finishWithPauses } from "./finish.ts";
+import { finish, finishElsewhere } from "./finish.ts";
 import { ENTRIES_AT_ONCE_BYTES_MAX, RECORD_BYTES_MAX } from "./limits.ts";
 import { LoadSender } from "./load-sender.ts";
 import { decodeEntries, decodeLoad, decodeMessage, type RawEntry } from "./messages.ts";
@@ -46,7 +46,7 @@ export interface DirectoryOptions {
   readonly store?: Store;
   readonly config?: Partial<DirectoryTimes>;
   /** For simulations. */
-  readonly checks?: Partial<DirectoryChecks>;
+  readonly checks?: DirectoryChecks;
   /** For simulations. */
   readonly sums?: typeof sumsOf;
 }
@@ -66,6 +66,7 @@ class MeshDirectory implements Directory {
   readonly #times: DirectoryTimes;
   readonly #core: DirectoryCore;
   readonly #admission: Admission;
+  readonly #checks: DirectoryChecks;
   readonly #list: NodeList;
   readonly #sender: DirectorySender;
   readonly #loads: LoadSender;
@@ -94,8 +95,14 @@ class MeshDirectory implements Directory {
     const core = new DirectoryCore({ self: mesh.self, times: this.#times, random, ...watched });
     this.#core = core;
     const known = (owner: Did) => core.owners.get(owner);
-    const checks = { ...realChecks, ...options.checks };
-    this.#admission = new Admission({ clock, checks, skewMs: this.#times.skewMs, dids: this.#dids, known });
+    this.#checks = options.checks ?? realChecks;
+    this.#admission = new Admission({
+      clock,
+      checks: this.#checks,
+      skewMs: this.#times.skewMs,
+      dids: this.#dids,
+      known,
+    });
     this.#list = new NodeList(clock, core.owners);
     this.#sender = new DirectorySender(mesh, metrics, options.gossip);
     options.gossip?.handle(DIRECTORY_TOPIC, (from, body) => this.#onSpread(from, body));
@@ -133,7 +140,7 @@ class MeshDirectory implements Directory {
       throw new EasynetError("CARD_INVALID", { agent: record.name, reason });
     }
     const checking = this.#admission.check(this.#options.mesh.self, record);
-    this.#own = encodeRecord(await finishWithPauses(checking, this.#options.clock));
+    this.#own = encodeRecord(await finishElsewhere(checking, this.#checks.verifyElsewhere));
     this.#issue(this.#own);
   }
 
@@ -194,7 +201,7 @@ class MeshDirectory implements Directory {
     this.#step({ kind: "load", from, load: decodeLoad(body) });
   }
 
-  /** Large frames are checked in slices; they count as consumed only then, so that a flood slows itself. */
+  /** Large frames are checked on other threads; they count as consumed only then, so that a flood slows itself. */
   #onEntries(frame: Pick<MeshFrame, "from" | "body">, spread = false): void | Promise<void> {
     const { from, body } = frame;
     let raws: readonly RawEntry[] = [];
@@ -203,7 +210,8 @@ class MeshDirectory implements Directory {
     });
     if (body.length > ENTRIES_AT_ONCE_BYTES_MAX) return this.#admitSlowly({ from, spread }, raws);
     const batch = new EntryBatch(this.#options.clock);
-    for (const raw of raws) this.#guard(frame, () => batch.add(raw, finish(this.#admission.admit(raw))));
+    for (const raw of raws)
+      this.#guard(frame, () => batch.add(raw, finish(this.#admission.admit(raw), this.#checks.verifySignature)));
     this.#take({ from, spread }, batch);
     return undefined;
   }
@@ -218,7 +226,7 @@ class MeshDirectory implements Directory {
     for (const raw of raws) {
       const batch = new EntryBatch(this.#options.clock);
       try {
-        batch.add(raw, await finishWithPauses(this.#admission.admit(raw), this.#options.clock));
+        batch.add(raw, await finishElsewhere(this.#admission.admit(raw), this.#checks.verifyElsewhere));
       } catch (error) {
         this.#refuse(from, error);
       }

@@ -1,20 +1,26 @@
-import type { Clock } from "../kernel/index.ts";
+import type { SignatureClaim } from "../identity/index.ts";
 
-/** Runs a generator of work to its end without a pause. */
-export function finish<Result>(work: Generator<void, Result, void>): Result {
-  for (;;) {
-    const step = work.next();
-    if (step.done) return step.value;
+/** Work that yields signatures to verify, and goes on with which of them hold, in the same order. */
+export type Verifying<Result> = Generator<readonly SignatureClaim[], Result, readonly boolean[]>;
+
+/** Runs it to its end at once. */
+export function finish<Result>(
+  work: Verifying<Result>,
+  verify: (did: SignatureClaim["did"], bytes: Uint8Array, signature: Uint8Array) => boolean,
+): Result {
+  let step = work.next();
+  while (!step.done) {
+    step = work.next(step.value.map(({ did, bytes, signature }) => verify(did, bytes, signature)));
   }
+  return step.value;
 }
 
-/** Runs it with a turn of the event loop at each `yield`, so that heartbeats go on. */
-export async function finishWithPauses<Result>(work: Generator<void, Result, void>, clock: Clock): Promise<Result> {
-  for (;;) {
-    const step = work.next();
-    if (step.done) return step.value;
-    await new Promise<void>((resolve) => {
-      clock.setTimer(0, resolve);
-    });
-  }
+/** Runs it while others verify, so that heartbeats go on. */
+export async function finishElsewhere<Result>(
+  work: Verifying<Result>,
+  verify: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>,
+): Promise<Result> {
+  let step = work.next();
+  while (!step.done) step = work.next(await verify(step.value));
+  return step.value;
 }

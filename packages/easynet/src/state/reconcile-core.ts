@@ -8,13 +8,16 @@ import {
   type Line,
   type OutgoingEntry,
   type OwnedVersion,
+  type Version,
 } from "./core-types.ts";
 import { NEVER, outgoingOf, versionOf } from "./known.ts";
 import type { Wanted } from "./wanted.ts";
 
 export interface Reconciliation {
-  /** What the other side lacks. */
+  /** What the other side lacks and is small. */
   readonly send: OutgoingEntry[];
+  /** Owners whose record the other side lacks: it asks one of those that have it, and not everybody sends it. */
+  readonly offer: Did[];
   /** What we lack. */
   readonly want: OwnedVersion[];
   /** Lines of which both know the same version. */
@@ -35,18 +38,23 @@ export function reconcile(
   wanted: Wanted,
   { lines, range, nowMs }: ReconcileInput,
 ): Reconciliation {
-  const result: Reconciliation = { send: [], want: [], equal: [] };
+  const result: Reconciliation = { send: [], offer: [], want: [], equal: [] };
+  const lacks = (own: Known, theirs: Version): void => {
+    const outgoing = outgoingOf(own, theirs);
+    if (outgoing.withRecord) result.offer.push(own.entry.owner);
+    else result.send.push(outgoing);
+  };
   for (const line of lines) {
     const own = known.get(line.owner);
     const order = own ? compareVersions(line, own.entry) : 1;
     if (order > 0 && wanted.ask(line.owner, line, nowMs)) result.want.push(versionOf(line.owner, own));
-    if (order < 0 && own) result.send.push(outgoingOf(own, line));
+    if (order < 0 && own) lacks(own, line);
     if (order === 0) result.equal.push(line);
   }
   if (!range) return result;
   const listed = new Set(lines.map((line) => line.owner));
   for (const [owner, own] of known) {
-    if (!listed.has(owner) && isIn(range, owner)) result.send.push(outgoingOf(own, NEVER));
+    if (!listed.has(owner) && isIn(range, owner)) lacks(own, NEVER);
   }
   return result;
 }

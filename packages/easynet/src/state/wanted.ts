@@ -1,8 +1,8 @@
 import type { Did } from "../identity/index.ts";
 import { compareVersions, type Version } from "./core-types.ts";
 
-/** An owner that is asked for is not asked for again this soon: several peers announce the same. */
-const AGAIN_MS = 2000;
+/** An owner that is asked for is not asked for again this soon: several peers announce the same, and busy ones take time. */
+const AGAIN_MS = 5000;
 /** At the limit all are forgotten: at worst something is asked for twice. */
 const COUNT_MAX = 5000;
 

@@ -7,5 +7,5 @@ export { FRAME_TYPES, type FrameType } from "./frame-types.ts";
 export { FLUSH_BYTES, FrameWriter } from "./frame-writer.ts";
 export { type Lane, LANES } from "./lanes.ts";
 export { FRAME_BYTES_MAX, HELLO_BYTES_MAX } from "./limits.ts";
-export { signCard, verifyCard, type VerifyCardOptions } from "./signed-card.ts";
+export { cardClaim, signCard, verifyCard, type VerifyCardOptions } from "./signed-card.ts";
 export { negotiateVersion, PROTOCOL_VERSIONS, type VersionRange } from "./version.ts";

@@ -1,4 +1,13 @@
-import { canonicalJson, type Did, isDid, type KeyPair, signDetached, verifyDetached } from "../identity/index.ts";
+import {
+  canonicalJson,
+  type Did,
+  isDid,
+  type KeyPair,
+  openDetached,
+  signDetached,
+  type SignatureClaim,
+  verifyDetached,
+} from "../identity/index.ts";
 import { EasynetError } from "../kernel/index.ts";
 import {
   checkSchema,
@@ -45,18 +54,39 @@ export interface VerifyCardOptions {
 
 /**
  * The card of a signed card that came from elsewhere, checked in this order: plain JSON within the limits, schema
- * (unknown fields are refused by name), size of the canonical form, signature by the key that `card.id` names, stamp
- * not more than 60 s ahead of our clock.
+ * (unknown fields are refused by name), stamp not more than 60 s ahead of our clock, size of the canonical form, signature
+ * by the key that `card.id` names.
  * @throws {EasynetError} CARD_INVALID or SIGNATURE_INVALID, each with `details.reason`; nothing else, whatever comes
  */
 export function verifyCard(signed: unknown, options: VerifyCardOptions): AgentCard {
   const agent = claimedId(signed);
   const { card, signature } = parseSignedCard(signed, agent);
-  if (!isDid(card.id)) return refuse(agent, "its id is not the did:key of an Ed25519 key");
-  verifyDetached(signature, signedBytes(card, agent), { signer: card.id, subject: `the card of ${card.id}` });
-  const aheadMs = card.updatedAtMs - options.nowMs;
-  if (aheadMs > CARD_FUTURE_MS_MAX) refuse(agent, `its stamp is ${aheadMs} ms in the future`);
+  const { signer, bytes } = contentOf(card, options);
+  verifyDetached(signature, bytes, { signer, subject: `the card of ${signer}` });
   return card;
+}
+
+/**
+ * What is left to verify of a signed card that fits the schema: the card is to be believed once the claim holds.
+ * @throws {EasynetError} CARD_INVALID or SIGNATURE_INVALID for everything that `verifyCard` refuses before the signature
+ */
+export function cardClaim(signed: SignedCard, options: VerifyCardOptions): SignatureClaim {
+  const problem = jsonProblem(signed, SIGNED_CARD_LIMITS);
+  if (problem !== undefined) refuse(claimedId(signed), `it holds ${problem}`);
+  const { signer, bytes } = contentOf(signed.card, options);
+  return openDetached(signed.signature, bytes, { signer, subject: `the card of ${signer}` });
+}
+
+/** Who must have signed what. */
+function contentOf(
+  card: AgentCard,
+  { nowMs }: VerifyCardOptions,
+): { readonly signer: Did; readonly bytes: Uint8Array } {
+  const { id } = card;
+  if (!isDid(id)) return refuse("an unknown agent", "its id is not the did:key of an Ed25519 key");
+  const aheadMs = card.updatedAtMs - nowMs;
+  if (aheadMs > CARD_FUTURE_MS_MAX) refuse(id, `its stamp is ${aheadMs} ms in the future`);
+  return { signer: id, bytes: signedBytes(card, id) };
 }
 
 function parseSignedCard(signed: unknown, agent: string): SignedCard {
