@@ -5,8 +5,11 @@ export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts
 export { createFabric, type FabricOptions } from "./transports.ts";
 export { watchAddresses } from "./address-watch.ts";
 export { askToJoin, type AskToJoinOptions } from "./ask-to-join.ts";
+export { LinkKeeping } from "./link-keeping.ts";
+export { UNNEEDED } from "./link-reasons.ts";
 export type { MeshConfig } from "./mesh-config.ts";
 export { createPunch, type Punch } from "./punch.ts";
+export { Redial, type RedialInput } from "./redial-core.ts";
 export { createRelay, type Relay } from "./relay.ts";
 export type { MeshOptions, Stranger } from "./mesh-options.ts";
 export { createMesh } from "./service.ts";
@@ -18,6 +21,7 @@ export type {
   MeshFrame,
   OutgoingFrame,
   Peer,
+  ReachOptions,
   TwinReport,
 } from "./types.ts";
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";

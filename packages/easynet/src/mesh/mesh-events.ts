@@ -1,8 +1,5 @@
-import { type EasynetError, isEasynetError, type Logger } from "../kernel/index.ts";
+import type { Logger } from "../kernel/index.ts";
 import type { MeshEvents } from "./types.ts";
-
-/** The reason with which a second link to the same member is refused. */
-export const DUPLICATE = "duplicate";
 
 type Listener<Name extends keyof MeshEvents> = (...values: MeshEvents[Name]) => void;
 
@@ -42,15 +39,4 @@ export class MeshListeners {
     };
     return all[name];
   }
-}
-
-/** Why a peer left, for people and logs. */
-export function reasonOf(error: EasynetError): string {
-  const reason = error.details["reason"];
-  if (error.code === "LINK_CLOSED" && typeof reason === "string") return reason;
-  return error.code === "NODE_STOPPING" ? "the node stopped" : error.message;
-}
-
-export function isDuplicate(error: unknown): boolean {
-  return isEasynetError(error, "LINK_CLOSED") && error.details["reason"] === DUPLICATE;
 }

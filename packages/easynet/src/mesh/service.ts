@@ -5,15 +5,17 @@ import type { FabricConnection } from "./fabric.ts";
 import { FloodLimit } from "./flood-core.ts";
 import type { Hello } from "./hello.ts";
 import { type Decision, Link } from "./link.ts";
+import { LinkKeeping } from "./link-keeping.ts";
 import { LinkMoves } from "./link-moves.ts";
+import { DUPLICATE, isDuplicate, reasonOf, UNNEEDED } from "./link-reasons.ts";
 import { checkApplicationType } from "./link-traffic.ts";
 import { meshConfig, type MeshConfig, STRANGERS_BURST_COUNT_MAX, STRANGERS_PER_SECOND_MAX } from "./mesh-config.ts";
-import { DUPLICATE, isDuplicate, MeshListeners, reasonOf } from "./mesh-events.ts";
+import { MeshListeners } from "./mesh-events.ts";
 import type { MeshOptions } from "./mesh-options.ts";
 import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
 import { decodeTwinNotice, reportOfError } from "./twin-messages.ts";
 import { TWIN_NOTICE_TYPE, Twins } from "./twins.ts";
-import type { FabricMesh, FrameHandler, MeshEvents, OutgoingFrame, Peer } from "./types.ts";
+import type { FabricMesh, FrameHandler, MeshEvents, OutgoingFrame, Peer, ReachOptions } from "./types.ts";
 
 /** A mesh that is not started yet. */
 export function createMesh(options: MeshOptions): FabricMesh {
@@ -44,6 +46,7 @@ export class MeshService implements FabricMesh {
   readonly #strangers: FloodLimit;
   readonly #startedAtMs: number;
   readonly #twins: Twins;
+  readonly #keeping: LinkKeeping;
   readonly #handlers = new Map<number, FrameHandler>();
   readonly #moves: LinkMoves;
   /** Admitted links; at most `linksCountMax` together with the committed ones. */
@@ -81,6 +84,16 @@ export class MeshService implements FabricMesh {
       dialsCountMax: this.#config.dialsCountMax,
       knownCountMax: this.#config.knownPeersCountMax,
       random: options.random,
+      self: this.self,
+      fullMeshCountMax: this.#config.fullMeshCountMax,
+    });
+    this.#keeping = new LinkKeeping({
+      clock: options.clock,
+      redial: this.#redial,
+      peers: () => this.peers(),
+      peer: (did) => this.peer(did),
+      dial: (did) => this.#plan({ kind: "reach", did }),
+      stopping: this.#stopping.signal,
     });
     this.#strangers = new FloodLimit({
       burst: STRANGERS_BURST_COUNT_MAX,
@@ -163,6 +176,20 @@ export class MeshService implements FabricMesh {
 
   forget(did: Did): void {
     this.#plan({ kind: "forget", did });
+  }
+
+  reach(did: Did, options?: ReachOptions): Promise<Peer> {
+    return this.#keeping.reach(did, options);
+  }
+
+  isOnDemand(did: Did): boolean {
+    return this.#keeping.isOnDemand(did);
+  }
+
+  trim(inUse: (did: Did) => boolean): void {
+    for (const peer of this.#keeping.unneeded(inUse)) {
+      this.#links.get(peer)?.close(new EasynetError("LINK_CLOSED", { peer, reason: UNNEEDED }));
+    }
   }
 
   send(to: Did, frame: OutgoingFrame): boolean {
@@ -356,6 +383,7 @@ export class MeshService implements FabricMesh {
     this.#countLinks();
     this.#plan({ kind: "linked", did: remote, addresses: hello.addresses, dialled: link.addressDialled });
     this.#listeners.emit("peer-joined", peer);
+    this.#keeping.linked(peer);
     this.#outcomes.get(link)?.resolve(link);
     this.#outcomes.delete(link);
     for (const waiter of this.#waiting) if (waiter.did === remote) waiter.settle(link);
@@ -413,7 +441,9 @@ export class MeshService implements FabricMesh {
     const direct = this.#dialEach(did, addresses);
     const detours = this.#afterAWhile(direct).then(() => this.#dialEach(did, this.#options.detours?.(did) ?? []));
     const terminal = (await Promise.all([direct, detours])).some(Boolean);
-    if (!this.#links.has(did)) this.#plan({ kind: "failed", did, terminal });
+    if (this.#links.has(did)) return;
+    this.#plan({ kind: "failed", did, terminal });
+    this.#keeping.failed(did);
   }
 
   /** True when the last refusal is one that stays. */

@@ -87,7 +87,7 @@ export class SwimCore {
     this.#nowMs = nowMs;
     this.#effects = [];
     if (input.kind === "link-up") this.#linkUp(input.peer);
-    else if (input.kind === "link-down") this.#linkDown(input.peer);
+    else if (input.kind === "link-down") this.#linkDown(input.peer, input.unneeded ?? false);
     else if (input.kind === "message") this.#receive(input.from, input.message);
     else if (input.kind === "mode") this.#setMode(input.mode);
     else this.#tick(input.lateMs);
@@ -104,14 +104,14 @@ export class SwimCore {
     this.#tellSoon();
   }
 
-  #linkDown(peer: Did): void {
+  #linkDown(peer: Did, unneeded: boolean): void {
     this.#links.delete(peer);
     if (this.#links.size === 0) {
       this.#probeAtMs = Infinity;
       this.#syncAtMs = Infinity;
     }
     const member = this.#members.get(peer);
-    if (!member || !takesPart(member.status)) return;
+    if (unneeded || !member || !takesPart(member.status)) return;
     // Everybody loses a killed node at the same moment: a few look for it at once, the others unless they hear of it.
     if (this.#chosen()) this.#probe(peer);
     else this.#lost.add(peer);
@@ -185,7 +185,7 @@ export class SwimCore {
   #onDigest(from: Did, { salt, sum }: Extract<SwimMessage, { kind: "digest" }>): void {
     if (this.#rules.digest(this.#part(), salt) === sum) return;
     if (this.#nowMs < this.#listAtMs) return;
-    this.#listAtMs = this.#nowMs + LIST_INTERVAL_MS;
+    this.#listAtMs = this.#nowMs + LIST_MS_PER_MEMBER * this.#members.size;
     this.#sendList(from, true);
   }
 
@@ -466,7 +466,7 @@ export class SwimCore {
 const PIGGYBACK_COUNT_MAX = 16;
 /** Fresh news waits this long for more. */
 const SOON_MS = 20;
-/** All that is known is sent at most this often. */
-const LIST_INTERVAL_MS = 100;
+/** Between two answers with all that is known, ms per member: so lists take at most about 35 kB/s. */
+const LIST_MS_PER_MEMBER = 2;
 /** Probes under way for others; a further one is refused. */
 const RELAYED_COUNT_MAX = 256;

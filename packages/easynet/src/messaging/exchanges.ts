@@ -64,6 +64,11 @@ class MeshExchanges implements Exchanges {
     return this.#openCount;
   }
 
+  openWith(peer: Did): number {
+    const { outgoing, incoming } = this.#peers.get(peer) ?? {};
+    return (outgoing?.size ?? 0) + (incoming?.size ?? 0);
+  }
+
   open(to: Did, request: ExchangeRequest, options: OpenOptions = {}): Exchange {
     const { mesh, clock, limits, metrics, sweep } = this.#shared;
     if (this.#closed) throw new EasynetError("NODE_STOPPING", {});

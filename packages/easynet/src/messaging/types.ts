@@ -64,6 +64,8 @@ export interface Exchanges {
   serve(handler: (exchange: IncomingExchange) => Promise<void>): void;
   /** Exchanges open now, both directions. */
   readonly openCount: number;
+  /** Of these, those with one peer. */
+  openWith(peer: Did): number;
   /** Ends all exchanges with NODE_STOPPING. */
   close(): void;
 }

@@ -1,16 +1,20 @@
 import type { Did } from "../identity/index.ts";
 import { type Clock, isEasynetError, type Logger, type Random, repeat, toEasynetError } from "../kernel/index.ts";
 import { type Mdns, type Mesh, type Peer, type Punch, watchAddresses } from "../mesh/index.ts";
+import type { Exchanges } from "../messaging/index.ts";
 import type { Directory } from "../state/index.ts";
 import { keepDialling } from "./bootstrap.ts";
 
 /** How often a direct way to members that are reached through another one is tried. */
 const DIRECT_INTERVAL_MS = 30_000;
+/** How often links are looked for that nobody needs any more. */
+const TRIM_INTERVAL_MS = 10_000;
 
 export interface ReachingPorts {
   readonly mesh: Mesh;
   readonly mdns: Mdns | undefined;
   readonly directory: Pick<Directory, "nodes">;
+  readonly exchanges: Pick<Exchanges, "openWith">;
   readonly punch: Punch;
   /** Members to dial until they are known to live. */
   readonly bootstrap: readonly string[];
@@ -35,6 +39,8 @@ export function keepReachable(ports: ReachingPorts): Disposable {
   stack.use(keepDialling(ports.bootstrap, { ...ports, isAlive }));
   const ways = repeat(clock, DIRECT_INTERVAL_MS, () => void direct.look());
   stack.defer(() => ways.cancel());
+  const trimming = repeat(clock, TRIM_INTERVAL_MS, () => mesh.trim((did) => ports.exchanges.openWith(did) > 0));
+  stack.defer(() => trimming.cancel());
   const watch = watchAddresses({
     clock,
     logger,

@@ -33,7 +33,7 @@ export interface RouterOptions {
   readonly epoch: number;
   readonly directory: Directory;
   /** Which nodes can be asked now. @default all that the directory knows */
-  readonly links?: Pick<Mesh, "peer" | "on">;
+  readonly links?: Pick<Mesh, "peer" | "on" | "reach" | "isOnDemand">;
   readonly exchanges: Exchanges;
   /** Carries calls of capabilities that are not `volatile`. @default they live and die with the link */
   readonly tasks?: Pick<TaskCaller, "call" | "placeOf">;
@@ -84,8 +84,8 @@ class LoadRouter {
       const { offer } = chosen;
       tried.add(offer.card.id);
       yield assigned(call.taskId, offer, number);
-      const attempt = { node: offer.node, capability: call.request.capability, taskId: call.taskId };
-      const end = yield* this.#attempt(this.#run(offer, { call, tried, signal }), attempt);
+      const attempt = { node: offer.node, capability: call.request.capability, taskId: call.taskId, signal };
+      const end = yield* this.#attempt(() => this.#run(offer, { call, tried, signal }), attempt);
       if (!end.error) return;
       failure = end.error;
       const { idempotent } = offer.capability;
@@ -105,7 +105,7 @@ class LoadRouter {
   ): Promise<Chosen | undefined> {
     const { self, directory, random } = this.#options;
     const usable = (): readonly Offer[] => directory.find(call.query).filter((offer) => !tried.has(offer.card.id));
-    const linked = (): readonly Offer[] => usable().filter((offer) => this.#isLinked(offer));
+    const linked = (): readonly Offer[] => usable().filter((offer) => this.#isAtHand(offer));
     if (linked().length === 0 && tried.size === 0) {
       await this.#waitForOffer(call, { isThere: () => linked().length > 0, isKnown: usable().length > 0, signal });
     }
@@ -130,9 +130,11 @@ class LoadRouter {
     };
   }
 
-  #isLinked({ node }: Offer): boolean {
+  /** There is a link, or one is made when it is asked for. */
+  #isAtHand({ node }: Offer): boolean {
     const { self, links } = this.#options;
-    return !links || node.did === self || links.peer(node.did) !== undefined;
+    if (!links || node.did === self) return true;
+    return links.peer(node.did) !== undefined || links.isOnDemand(node.did);
   }
 
   /**
@@ -172,7 +174,8 @@ class LoadRouter {
     yield { type: "assigned", taskId: call.taskId, node, nodeName, agent, attempt: 1 };
     const events = this.#give(call, place, { signal, repeatable: false, others: () => false });
     const { capability } = call.request;
-    const end = yield* this.#attempt(events, {
+    const end = yield* this.#attempt(() => events, {
+      signal,
       node: { did: node, record: { name: nodeName } },
       capability,
       taskId: call.taskId,
@@ -182,12 +185,14 @@ class LoadRouter {
 
   /** One provider's try: passes its events on, and returns the failure that ended it, if one did. */
   async *#attempt(
-    events: AsyncIterable<TaskEvent>,
-    { node, capability, taskId }: Attempted,
+    open: () => AsyncIterable<TaskEvent>,
+    { node, capability, taskId, signal }: Attempted,
   ): AsyncGenerator<RoutedEvent, AttemptEnd, void> {
     let [answered, accepted] = [false, false];
     try {
-      for await (const event of events) {
+      const { links } = this.#options;
+      if (links?.isOnDemand(node.did)) await links.reach(node.did, { signal });
+      for await (const event of open()) {
         if (event.type === "accepted") {
           accepted = true;
           yield { type: "accepted", taskId, nodeName: node.record.name };
@@ -213,7 +218,7 @@ class LoadRouter {
     if (tasks && capability.durability !== "volatile") {
       const place = { node: node.did, nodeName: node.record.name, agent: card.id, agentName: card.name };
       const others = (): boolean =>
-        directory.find(call.query).some((other) => !tried.has(other.card.id) && this.#isLinked(other));
+        directory.find(call.query).some((other) => !tried.has(other.card.id) && this.#isAtHand(other));
       return this.#give(call, place, { signal, repeatable: capability.idempotent, others });
     }
     if (node.did === self) return executeLocally(toLocalRequest(call, offer, { from: self, signal }));
@@ -256,7 +261,8 @@ interface AttemptEnd {
 
 /** Whom a try asks, for errors and events. */
 interface Attempted {
-  readonly node: { readonly did: string; readonly record: { readonly name: string } };
+  readonly signal: AbortSignal | undefined;
+  readonly node: { readonly did: Did; readonly record: { readonly name: string } };
   readonly capability: string;
   readonly taskId: string;
 }

@@ -88,11 +88,11 @@ export function statusBy(member: MemberWord | undefined, { entry, status }: Know
 }
 
 /** Owners whose renewals come at the times of the configuration. */
-const RENEWING_COUNT = 64;
+const RENEWING_COUNT = 16;
 
 /**
  * A time of renewals and leases where a failure detector decides who lives: they are a reserve then, and with many owners
- * they last longer, so that the network as a whole renews at most about two entries a second.
+ * they last longer, so that the network as a whole renews at most about one entry in two seconds.
  */
 export function stretched(ms: number, ownersCount: number): number {
   return ms * Math.max(1, ownersCount / RENEWING_COUNT);
