@@ -38,20 +38,21 @@ describe.skipIf(missing !== undefined)(`machines on one cable or switch${because
     await machines.start("b", "up");
     expect(machines.runUntil("b", ["call", "count-words", "again here", "--target", "a"]).stdout).toBe("2\n");
     await expect.poll(() => machines.doctor("b"), { timeout: 15_000 }).toContainEqual(heard(1));
-  }, 60_000);
+  }, 120_000);
 
   test("approval instead of a code: the new machine asks, a person lets it in, calls go across", async () => {
     await using machines = new Machines(BUILT_COMMAND, ["a", "b"]);
     machines.net.join("a", "b", ["10.73.2.1/24", "10.73.2.2/24"]);
     await machines.start("a", "up");
-    const joining = machines.start("b", "join", "--ask", "10.73.2.1:7441");
+    // Without an address: a is found by multicast.
+    const joining = machines.start("b", "join", "--ask");
     await expect
       .poll(() => JSON.parse(machines.run("a", "approve", "--json").stdout).joins, { timeout: 15_000 })
       .toHaveLength(1);
     expect(machines.run("a", "approve", "b").status).toBe(0);
     expect((await joining).stdout).toMatch(/^joined "home" · a is /);
     expect(machines.runUntil("a", ["call", "echo", "approved", "--target", "b"]).stdout).toBe("approved\n");
-  }, 60_000);
+  }, 120_000);
 
   test("a switch that eats multicast: nobody is heard, and a code alone makes the same network", async () => {
     await using machines = new Machines(BUILT_COMMAND, ["a", "b", "switch"]);
@@ -69,7 +70,7 @@ describe.skipIf(missing !== undefined)(`machines on one cable or switch${because
       expect(findings).toContainEqual(heard(0));
       expect(machines.peersOf(label)).toHaveLength(1);
     }
-  }, 60_000);
+  }, 120_000);
 
   test("the same switch with multicast: both are heard, so that the silence above means something", async () => {
     await using machines = new Machines(BUILT_COMMAND, ["a", "b", "switch"]);
@@ -82,7 +83,7 @@ describe.skipIf(missing !== undefined)(`machines on one cable or switch${because
     await machines.start("b", "join", machines.invite("a"));
     machines.runUntil("a", ["call", "echo", "1", "--target", "b"]);
     await expect.poll(() => machines.doctor("a"), { timeout: 20_000 }).toContainEqual(heard(1));
-  }, 60_000);
+  }, 120_000);
 });
 
 describe.skipIf(noCapture !== undefined)(`a and c that reach one another only through b${because(noCapture)}`, () => {
@@ -115,7 +116,7 @@ describe.skipIf(noCapture !== undefined)(`a and c that reach one another only th
     expect(toRelayAtB).toBeGreaterThan(0);
     expect(packets.includes(sent)).toBe(false);
     expect(sentAtB).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });
 
 /** What the doctor says when that many members were heard by multicast and are linked. */

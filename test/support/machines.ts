@@ -44,7 +44,7 @@ export class Machines implements AsyncDisposable {
   }
 
   /** Asks again until the command succeeds. */
-  runUntil(label: string, args: readonly string[], timeoutMs = 20_000): ReturnType<typeof runCommand> {
+  runUntil(label: string, args: readonly string[], timeoutMs = 40_000): ReturnType<typeof runCommand> {
     const endMs = performance.now() + timeoutMs;
     for (;;) {
       const ended = this.run(label, ...args);

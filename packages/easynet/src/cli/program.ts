@@ -34,11 +34,12 @@ const COMMANDS: readonly Declare[] = [
         examples: [
           "easynet join CODE",
           "easynet join CODE --name desk --detach",
+          "easynet join --ask",
           "easynet join --ask 192.168.1.20:7441",
         ],
       })
         .argument("[code]", context.text("join.code"))
-        .option("--ask <address>", context.text("join.ask")),
+        .option("--ask [address]", context.text("join.ask")),
     ).action(async (code, options) => (await import("./commands/join.ts")).join(context, { ...options, code }, args)),
   (program, context) =>
     command(program, context, { name: "approve", examples: ["easynet approve", "easynet approve cobalt-owl"] })

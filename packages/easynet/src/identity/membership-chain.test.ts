@@ -1,4 +1,5 @@
 import * as fc from "fast-check";
+import { chains, findWorth, worthOf } from "../../../../test/arbitraries/membership-chain.ts";
 import { describe, expect, test } from "vitest";
 import { joinDelegations, MEMBERSHIP_DELEGATIONS_COUNT_MAX, splitDelegations } from "./delegation-chain.ts";
 import { issueDelegation } from "./delegation.ts";
@@ -112,6 +113,20 @@ describe("a membership that another member gave", () => {
     }));
     const verified = verifyMembership(await forged(links), { ...options, member: key(count).did });
     await expect(verified).rejects.toMatchObject({ code: "MEMBERSHIP_INVALID" });
+  });
+
+  test("is worth what a second reading of the rules says, whatever is forged together", async () => {
+    let goodCount = 0;
+    await fc.assert(
+      fc.asyncProperty(chains, async (links) => {
+        const expected = worthOf(links);
+        if (expected) goodCount++;
+        expect(await findWorth(links)).toEqual(expected);
+      }),
+      { numRuns: 400 },
+    );
+    expect(goodCount).toBeGreaterThan(50);
+    expect(goodCount).toBeLessThan(350);
   });
 
   test("with any byte changed, cut or appended is refused", async () => {

@@ -162,6 +162,16 @@ export const ERROR_TABLE = {
     "{peer} does not let this machine in: {reason}. Ask for an invitation, easynet invite prints one.",
     "{peer} 不接纳本机：{reason}。请索取邀请，由 easynet invite 打印。",
   ),
+  NOBODY_NEARBY: transient(
+    "NOT_FOUND",
+    "No node answers nearby by multicast. Name one: easynet join --ask HOST:7441, or join with a code.",
+    "附近没有节点应答组播。请指定一个：easynet join --ask 主机:7441，或使用邀请码。",
+  ),
+  SEVERAL_NEARBY: terminal(
+    "FAILED_PRECONDITION",
+    "Nodes of {count} networks answer nearby: {choices}. Choose one: easynet join --ask ADDRESS.",
+    "附近有 {count} 个网络的节点应答：{choices}。请选择一个：easynet join --ask 地址。",
+  ),
   JOIN_NOT_PENDING: terminal(
     "NOT_FOUND",
     "No machine {who} asks to be let in. See who does with easynet approve.",

@@ -27,5 +27,5 @@ export type {
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";
 export { type MulticastFinding, type MulticastProbe, probeMulticast } from "./mdns-probe.ts";
 export type { SkippedInterface } from "./mdns-interfaces.ts";
-export { type MdnsHint, networkTag } from "./mdns-records.ts";
+export { type MdnsHint, type NearbyNode, networkTag } from "./mdns-records.ts";
 export { createSwim, type MemberState, type Swim, type SwimOptions } from "./swim.ts";

@@ -1,11 +1,13 @@
 import { networkInterfaces } from "node:os";
 import type { Clock } from "../kernel/index.ts";
 import { type ChosenInterface, chooseInterfaces, isOnLink, type SkippedInterface } from "./mdns-interfaces.ts";
-import { MDNS_SERVICE } from "./mdns-records.ts";
+import { MDNS_SERVICE, type NearbyNode, readNode } from "./mdns-records.ts";
 import type { MulticastSocket, OpenMulticast } from "./mdns-socket.ts";
 
 /** Half a second between two questions: radio networks lose some. */
 const ASK_INTERVAL_MS = 500;
+/** Nodes that are told; further ones are only counted. */
+const NODES_COUNT_MAX = 64;
 
 export interface MulticastProbe {
   readonly chosen: readonly MulticastFinding[];
@@ -20,6 +22,8 @@ export interface MulticastFinding {
   readonly sent: boolean;
   /** Other machines that said anything by multicast. */
   readonly heardCount: number;
+  /** Nodes that answered, of whatever network; at most 64. */
+  readonly nodes: readonly NearbyNode[];
   /** Why it could not be used at all. */
   readonly problem: string | undefined;
 }
@@ -47,6 +51,7 @@ async function probe(
 ): Promise<MulticastFinding> {
   const { clock, timeoutMs } = options;
   const heard = new Set<string>();
+  const nodes = new Map<string, NearbyNode>();
   let sent = false;
   let problem: string | undefined;
   const socket = open({ interface: on.address, bind: "0.0.0.0", reuseAddr: true });
@@ -60,7 +65,12 @@ async function probe(
   socket.on("error", fail);
   socket.on("warning", fail);
   socket.on("query", onPacket);
-  socket.on("response", onPacket);
+  socket.on("response", (packet, from) => {
+    onPacket(packet, from);
+    const read =
+      isOnLink(on, from.address) && readNode([...(packet.answers ?? []), ...(packet.additionals ?? [])], from.address);
+    if (read && !read.leaving && nodes.size < NODES_COUNT_MAX) nodes.set(read.node.did, read.node);
+  });
   socket.on("ready", () => ask(socket, fail));
   const again = clock.setTimer(ASK_INTERVAL_MS, () => ask(socket, fail));
   await new Promise<void>((resolve) => {
@@ -71,7 +81,14 @@ async function probe(
   await new Promise<void>((resolve) => {
     socket.destroy(resolve);
   });
-  return { interface: on.interface, address: on.address, sent, heardCount: heard.size, problem };
+  return {
+    interface: on.interface,
+    address: on.address,
+    sent,
+    heardCount: heard.size,
+    nodes: [...nodes.values()],
+    problem,
+  };
 }
 
 function ask(socket: MulticastSocket, fail: (error: Error) => void): void {

@@ -42,6 +42,11 @@ export interface MdnsHint {
   readonly name: string;
 }
 
+/** A node as it announces itself, of whatever network. */
+export interface NearbyNode extends MdnsHint {
+  readonly networkTag: string;
+}
+
 export type MdnsReading =
   | { readonly kind: "hint"; readonly hint: MdnsHint; readonly leaving: boolean }
   | { readonly kind: "own" | "foreign" | "other" };
@@ -69,20 +74,33 @@ export function announcement(self: MdnsSelf, address: string, leaving = false): 
 
 /** What a response says to us. Anything that does not read as an easynet record is `other`; it never throws. */
 export function readAnswers(self: MdnsSelf, answers: readonly Answer[], sender: string): MdnsReading {
+  const read = readNode(answers, sender);
+  if (!read) return { kind: "other" };
+  const { node, leaving } = read;
+  if (node.did === self.did) return { kind: "own" };
+  if (node.networkTag !== self.networkTag) return { kind: "foreign" };
+  const { did, addresses, name } = node;
+  return { kind: "hint", hint: { did, addresses, name }, leaving };
+}
+
+/** The node that a response announces; undefined when it announces none. It never throws. */
+export function readNode(
+  answers: readonly Answer[],
+  sender: string,
+): { readonly node: NearbyNode; readonly leaving: boolean } | undefined {
   const text = answers.find((answer) => answer.type === "TXT" && answer.name.endsWith(`.${MDNS_SERVICE}`));
-  if (text?.type !== "TXT") return { kind: "other" };
+  if (text?.type !== "TXT") return undefined;
   const fields = readFields(text.data);
   const did = fields.get("did") ?? "";
   const port = Number(fields.get("port"));
   const readable = fields.get("v") === RECORD_VERSION && isDid(did) && Number.isInteger(port);
-  if (!readable || port < 1 || port > 65_535) return { kind: "other" };
-  if (did === self.did) return { kind: "own" };
-  if (fields.get("net") !== self.networkTag) return { kind: "foreign" };
+  if (!readable || port < 1 || port > 65_535) return undefined;
   const named = answers.flatMap((answer) => (answer.type === "A" && IP4.test(answer.data) ? [answer.data] : []));
   const hosts = [...new Set([sender, ...named])].slice(0, ADDRESSES_COUNT_MAX);
   const addresses = hosts.map((host) => formatAddress({ protocol: "ip4", transport: "tcp", host, port, did }));
   const name = (fields.get("name") ?? "").slice(0, NAME_LENGTH_MAX);
-  return { kind: "hint", hint: { did, addresses, name }, leaving: text.ttl === 0 };
+  const tag = (fields.get("net") ?? "").slice(0, NETWORK_TAG_LENGTH);
+  return { node: { did, addresses, name, networkTag: tag }, leaving: text.ttl === 0 };
 }
 
 function readFields(data: string | Buffer | (string | Buffer)[]): Map<string, string> {

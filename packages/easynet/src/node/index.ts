@@ -14,7 +14,7 @@ export { describeFinding, type DoctorCheck, type Finding, finding, isDoctorFact 
 export { examineMachine } from "./lazy-doctor.ts";
 export { startNode, type StartedNode } from "./lazy-start.ts";
 export { Invitations, type InvitationsOptions } from "./invitations.ts";
-export { askForApproval, joinNetwork } from "./lazy-join.ts";
+export { askForApproval, findNearby, joinNetwork } from "./lazy-join.ts";
 export { leaveNetwork } from "./leave-network.ts";
 export type {
   AgentHandle,

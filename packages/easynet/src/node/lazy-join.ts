@@ -1,3 +1,4 @@
+import type { Clock } from "../kernel/index.ts";
 import type { LoadedConfig } from "./config.ts";
 import type { AskApprovalOptions, JoinOptions } from "./join-network.ts";
 import type { MembershipFile } from "./types.ts";
@@ -12,4 +13,10 @@ export async function joinNetwork(config: LoadedConfig, options: JoinOptions): P
 export async function askForApproval(config: LoadedConfig, options: AskApprovalOptions): Promise<MembershipFile> {
   const module = await import("./join-network.ts");
   return module.askForApproval(config, options);
+}
+
+/** Loads the mesh only now. @throws what nearby.ts says */
+export async function findNearby(config: LoadedConfig, clock: Clock): Promise<string> {
+  const module = await import("./nearby.ts");
+  return module.findNearby(config, clock);
 }

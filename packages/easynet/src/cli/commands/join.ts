@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServedNode } from "../../gateway/index.ts";
-import { EasynetError } from "../../kernel/index.ts";
+import { EasynetError, systemClock } from "../../kernel/index.ts";
 import type { MembershipFile } from "../../node/index.ts";
 import type { CliContext } from "../cli-context.ts";
 import { shortDid } from "../format.ts";
@@ -15,7 +15,8 @@ const AWAKE_INTERVAL_MS = 1000;
 
 export interface JoinCommandOptions extends UpOptions {
   readonly code?: string;
-  readonly ask?: string;
+  /** True: whoever is nearby. */
+  readonly ask?: string | true;
 }
 
 /** Becomes a member, then runs a node exactly as `up` does. */
@@ -39,13 +40,14 @@ async function becomeMember(
   options: JoinCommandOptions,
   signal: AbortSignal,
 ): Promise<MembershipFile> {
-  const { askForApproval, joinNetwork, loadConfig } = await import("../../node/index.ts");
+  const { askForApproval, findNearby, joinNetwork, loadConfig } = await import("../../node/index.ts");
   const config = loadConfig({ env: context.io.env, flags: flagsOf(context, options) });
-  const { code, ask: address = "" } = options;
+  const { code, ask = true } = options;
   if (code !== undefined) return joinNetwork(config, { code, signal });
   // Between two questions there is no connection, and the timers of a node keep no process alive.
   const awake = setInterval(() => undefined, AWAKE_INTERVAL_MS);
   try {
+    const address = ask === true ? await findNearby(config, systemClock) : ask;
     return await askForApproval(config, {
       address,
       signal,
