@@ -110,6 +110,26 @@ describe("a broadcast", () => {
     expect([...party.delivered.keys()].filter((key) => key.endsWith(" last"))).toHaveLength(49);
   });
 
+  test("announces what comes fast in one message per peer and delay", () => {
+    const core = new GossipCore({ config: GOSSIP_CONFIG, random: seededRandom(1), nowMs: 0 });
+    for (const peer of dids.slice(0, 10)) core.step({ kind: "link-up", peer }, 0);
+    const announced = new Set<string>();
+    let messages = 0;
+    for (let nowMs = 0; nowMs < 4000; nowMs++) {
+      const input =
+        nowMs < 1000 ? { kind: "publish" as const, payload: payload(`p${nowMs}`) } : { kind: "tick" as const };
+      const effects = [...core.step(input, nowMs), ...core.step({ kind: "tick" }, nowMs)];
+      for (const effect of effects) {
+        if (effect.kind !== "send" || effect.message.kind !== "have") continue;
+        messages++;
+        for (const id of effect.message.ids) announced.add(id);
+      }
+    }
+    expect(announced.size).toBe(1000);
+    // To 3 peers each: 50 times a second, 5 times a second, once a second, and what is left at the end.
+    expect(messages).toBeLessThan(3 * (50 + 2 * 5 + 4));
+  });
+
   test("goes only as many steps as it may", () => {
     const core = new GossipCore({ config: GOSSIP_CONFIG, random: seededRandom(1), nowMs: 0 });
     for (const peer of dids.slice(0, 3)) core.step({ kind: "link-up", peer }, 0);

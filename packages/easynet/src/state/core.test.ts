@@ -45,6 +45,27 @@ const anyEntry = fc
   .tuple(fc.constantFrom(...owners), fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 5 }))
   .map(([owner, epoch, sequence]) => entry(owner, [epoch, sequence], sequence === 5 ? "left" : "alive"));
 
+describe("what a newcomer lacks", () => {
+  test("is offered to it by its lines, and sent once it asks", () => {
+    const core = newCore();
+    for (const owner of owners) receive(core, entry(owner, [1, 1]), { nowMs: 0 });
+    const page = { kind: "lines", from: peer!, lines: [], range: { after: "", upTo: undefined } } as const;
+    const offered = core.step(page, 1);
+    expect(offered.map(({ kind }) => kind)).toEqual(["send-news"]);
+    const [own, ...versions] = [self!, ...owners].map((owner) => ({ owner, epoch: 0, sequence: 0 }));
+    const sent = core.step({ kind: "wanted", from: peer!, versions: [own!, ...versions] }, 2);
+    expect(sent).toMatchObject([{ kind: "send-entries", entries: { length: owners.length + 1 } }]);
+  });
+
+  test("it asks one peer for, though all offer it", () => {
+    const core = newCore();
+    const lines = owners.map((owner) => ({ owner, epoch: 1, sequence: 1, view: "leased" as const }));
+    expect(core.step({ kind: "lines", from: peer!, lines }, 0)).toMatchObject([{ kind: "send-want", to: peer }]);
+    expect(core.step({ kind: "lines", from: owners[0]!, lines }, 1000)).toEqual([]);
+    expect(core.step({ kind: "lines", from: owners[1]!, lines }, 6000)).toMatchObject([{ kind: "send-want" }]);
+  });
+});
+
 describe("merging", () => {
   test("gives the largest version of each owner, whatever the order and however often entries come", () => {
     fc.assert(

@@ -139,6 +139,21 @@ describe("a directory refuses, counts and keeps the link", () => {
     expect(refused("SIGNATURE_INVALID") + refused("CARD_INVALID")).toBe(1);
   });
 
+  test("one card among many that another key signed, when they are verified elsewhere", async () => {
+    const { clock, directory, sendEntry, refused } = await setUp();
+    const owner = generateKeyPair();
+    const agents = Array.from({ length: 40 }, (_, index) => ({ ...adder, name: `agent${index}` }));
+    const record = someRecord(owner.did, agents);
+    const [first, second, ...others] = record.cards;
+    const forged = { card: first!.card, signature: { ...first!.signature, signature: second!.signature.signature } };
+    const bad = { ...record, cards: [second!, ...others, forged] };
+    await sendEntry(issued(owner, { at: clock.nowMs(), record: bad }));
+    await expect.poll(() => refused("SIGNATURE_INVALID")).toBe(1);
+    expect(directory.nodes()).toHaveLength(1);
+    await sendEntry(issued(owner, { at: clock.nowMs(), sequence: 2, record }));
+    await expect.poll(() => directory.find({ capability: "add" }).length).toBe(40);
+  });
+
   test("a record above 1 MiB, before anything of it is looked at", async () => {
     const { clock, directory, sendEntry, refused } = await setUp();
     const owner = generateKeyPair();

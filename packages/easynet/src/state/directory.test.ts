@@ -120,6 +120,25 @@ describe("a directory", () => {
     expect(one.directory.find({ capability: "work49" })).toHaveLength(1);
   });
 
+  test("publishes the last of two records, though the first takes longer to check", async () => {
+    const { node } = setUp();
+    const { directory, publish } = node(1);
+    const many = Array.from({ length: 40 }, (_, index) => ({ ...adder, name: `agent${index}` }));
+    await Promise.all([publish(many), publish([])]);
+    expect(directory.find({})).toHaveLength(0);
+    expect(directory.nodes()).toMatchObject([{ status: "alive" }]);
+  });
+
+  test("that left does not come back with a record that was still being checked", async () => {
+    const { node } = setUp();
+    const { directory, publish } = node(1);
+    await publish();
+    const late = publish([adder]);
+    await directory.leave();
+    await late;
+    expect(directory.find({})).toHaveLength(0);
+  });
+
   test("tells its listeners of nodes that come, change and go", async () => {
     const { clock, network, node } = setUp();
     const [one, two] = [node(1), node(2)];

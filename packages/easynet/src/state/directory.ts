@@ -79,6 +79,9 @@ class MeshDirectory implements Directory {
   #sequence = 0;
   /** What this node publishes; undefined before the first time and after it left. */
   #own: EncodedRecord | undefined;
+  /** Records that were given to be published, and the last of them that was. */
+  #givenCount = 0;
+  #publishedNumber = 0;
   #running = true;
   #timer: Timer | undefined;
   #timerAtMs = Infinity;
@@ -139,8 +142,13 @@ class MeshDirectory implements Directory {
       const reason = `the record has ${bytes.length} bytes, ${RECORD_BYTES_MAX} are allowed`;
       throw new EasynetError("CARD_INVALID", { agent: record.name, reason });
     }
+    const number = ++this.#givenCount;
     const checking = this.#admission.check(this.#options.mesh.self, record);
-    this.#own = encodeRecord(await finishElsewhere(checking, this.#checks.verifyElsewhere));
+    const checked = await finishElsewhere(checking, this.#checks.verifyElsewhere);
+    // A later record, or the end, may have been faster.
+    if (number < this.#publishedNumber) return;
+    this.#publishedNumber = number;
+    this.#own = encodeRecord(checked);
     this.#issue(this.#own);
   }
 
@@ -150,6 +158,7 @@ class MeshDirectory implements Directory {
   }
 
   async leave(): Promise<void> {
+    this.#publishedNumber = ++this.#givenCount;
     if (!this.#own) return;
     this.#own = undefined;
     this.#issue(undefined);
