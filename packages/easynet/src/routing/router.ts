@@ -190,7 +190,7 @@ class LoadRouter {
       for await (const event of events) {
         if (event.type === "accepted") {
           accepted = true;
-          yield { type: "accepted", taskId, nodeName: node.record.name };
+          yield { type: "accepted", taskId, nodeName: event.nodeName };
           continue;
         }
         if (event.type === "error") {
