@@ -195,7 +195,7 @@ class LoadRouter {
       for await (const event of open()) {
         if (event.type === "accepted") {
           accepted = true;
-          yield { type: "accepted", taskId, nodeName: node.record.name };
+          yield { type: "accepted", taskId, nodeName: event.nodeName };
           continue;
         }
         if (event.type === "error") {

@@ -1,17 +1,19 @@
 import type { Did } from "../identity/index.ts";
-import { capabilityWith } from "../model/index.ts";
+import { type Capability, capabilityWith } from "../model/index.ts";
 import type { Offer } from "../state/index.ts";
 
 export interface OfferSketch {
   readonly node: string;
   readonly capability: string;
   readonly idempotent?: boolean;
+  readonly durability?: Capability["durability"];
   readonly agent?: string;
 }
 
 /** An offer as a directory lists it, for tests of those who choose among offers; its names are not real keys. */
 export function offerOf(sketch: OfferSketch): Offer {
-  const capability = capabilityWith({ name: sketch.capability, idempotent: sketch.idempotent ?? true });
+  const { idempotent = true, durability = "volatile" } = sketch;
+  const capability = capabilityWith({ name: sketch.capability, idempotent, durability });
   const card = {
     id: `${sketch.node}#${sketch.agent ?? "agent"}`,
     node: sketch.node,

@@ -12,7 +12,7 @@ import {
 } from "../messaging/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { MemoryStore } from "../storage/index.ts";
-import { fakeDid, FakeNetwork } from "./fake-mesh.ts";
+import { fakeDid, type FakeMesh, FakeNetwork } from "./fake-mesh.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 /** What a provider's agent does with one task. */
@@ -20,6 +20,7 @@ export type TaskScript = (request: ExchangeRequest, signal: AbortSignal) => Asyn
 
 export interface TaskNode {
   readonly self: Did;
+  readonly mesh: FakeMesh;
   readonly store: MemoryStore;
   readonly exchanges: Exchanges;
   readonly server: TaskServer;
@@ -28,9 +29,8 @@ export interface TaskNode {
 
 export interface TaskWorldOptions {
   readonly seed?: number;
-  readonly repeatable?: boolean;
-  /** A provider's store as the one its process finds; a test plants faults here. @default as it is */
-  readonly restored?: (store: MemoryStore) => MemoryStore;
+  /** Which capabilities may be run twice. @default none */
+  readonly repeatable?: (capability: string) => boolean;
   readonly limits?: Parameters<typeof createTaskServer>[0]["limits"];
 }
 
@@ -40,7 +40,7 @@ export class TaskWorld {
   readonly network = new FakeNetwork({ clock: this.clock, latencyMs: 1 });
   readonly nodes = new Map<number, TaskNode>();
   /** Ids of the tasks that were begun, in order, by node. */
-  readonly runs: { readonly node: number; readonly id: string }[] = [];
+  readonly runs: { readonly node: number; readonly id: string; readonly capability: string }[] = [];
   script: TaskScript;
   readonly #options: TaskWorldOptions;
   #epoch = 0;
@@ -57,16 +57,16 @@ export class TaskWorld {
     const { clock } = this;
     const ports = { clock, logger: silentLogger, metrics: noMetrics, random: seededRandom(this.#options.seed ?? 1) };
     const exchanges = createExchanges({ ...ports, mesh });
-    const { repeatable = false, limits } = this.#options;
+    const { repeatable = (): boolean => false, limits } = this.#options;
     const server = createTaskServer({
       ...ports,
       self,
       store,
       ...(limits && { limits }),
       runner: {
-        admit: () => ({ repeatable }),
+        admit: ({ capability }) => ({ repeatable: repeatable(capability) }),
         run: (request, { signal }) => {
-          this.runs.push({ node: number, id: request.envelope.id });
+          this.runs.push({ node: number, id: request.envelope.id, capability: request.capability });
           return this.script(request, signal);
         },
       },
@@ -82,7 +82,7 @@ export class TaskWorld {
       for await (const event of server.attach(from, request, options)) await exchange.send(event);
     });
     server.start();
-    const node = { self, store, exchanges, server, caller };
+    const node = { self, mesh, store, exchanges, server, caller };
     this.nodes.set(number, node);
     return node;
   }
@@ -101,8 +101,7 @@ export class TaskWorld {
     if (!node) throw new EasynetError("INTERNAL", { reason: `no node ${number} to kill` });
     this.nodes.delete(number);
     this.network.crash(node.self);
-    const disk = node.store.reopen();
-    return this.#options.restored?.(disk) ?? disk;
+    return node.store.reopen();
   }
 
   request(

@@ -6,6 +6,11 @@ const WAY: ReadonlySet<ErrorCode> = new Set(["LINK_CLOSED", "PROVIDER_LOST", "NO
 /** Nothing of this exchange reached the provider's tasks. */
 const NOT_REACHED: ReadonlySet<ErrorCode> = new Set(["PEER_UNREACHABLE", "BACKPRESSURE", "OVERLOADED"]);
 
+/** The task itself did not end with this. */
+export function isOnTheWay(code: ErrorCode): boolean {
+  return WAY.has(code) || NOT_REACHED.has(code);
+}
+
 export interface Break {
   readonly code: ErrorCode;
   /** The provider's own word that it does not have the task. */
@@ -26,8 +31,7 @@ export interface Break {
  */
 export function afterBreak({ code, refused, accepted, sentBefore, movable, others }: Break): "again" | "end" {
   if (refused) return "end";
-  const onTheWay = WAY.has(code);
-  if (!onTheWay && !NOT_REACHED.has(code)) return "end";
-  if (!onTheWay && !accepted && !sentBefore) return "end";
+  if (!isOnTheWay(code)) return "end";
+  if (NOT_REACHED.has(code) && !accepted && !sentBefore) return "end";
   return movable && others ? "end" : "again";
 }

@@ -230,7 +230,7 @@ describe("after a crash of the provider", () => {
   });
 
   test("repeatable work that had shown nothing runs again", async () => {
-    const world = worldOf({ repeatable: true });
+    const world = worldOf({ repeatable: () => true });
     world.script = async function* () {
       await new Promise<void>((resolve) => void world.clock.setTimer(100, resolve));
       yield final("done");
@@ -243,7 +243,7 @@ describe("after a crash of the provider", () => {
   });
 
   test("repeatable work that had shown part of its output is interrupted: nobody gets it twice", async () => {
-    const world = worldOf({ repeatable: true });
+    const world = worldOf({ repeatable: () => true });
     const seen = world.call(1, 2, { args: [20] });
     await world.clock.advanceAsync(55);
     await crash(world);

@@ -17,7 +17,7 @@ import type { AgentEvent } from "../../model/index.ts";
 import type { Store } from "../../storage/index.ts";
 import type { ExchangeRequest, Exchanges } from "../types.ts";
 import type { AskedTask } from "./asked-core.ts";
-import { afterBreak } from "./break-core.ts";
+import { afterBreak, isOnTheWay } from "./break-core.ts";
 import { requestDigest } from "./record-codec.ts";
 import { TaskBook } from "./task-book.ts";
 import { readReport, type TaskReport } from "./task-report.ts";
@@ -52,7 +52,7 @@ export interface TaskCallOptions {
 }
 
 /** What the caller hears: that the task is stored, then the agent's events. */
-export type TaskEvent = { readonly type: "accepted" } | AgentEvent;
+export type TaskEvent = { readonly type: "accepted"; readonly nodeName: string } | AgentEvent;
 
 /** The tasks that this node gives to providers that store them. */
 export interface TaskCaller {
@@ -83,6 +83,8 @@ interface Progress {
   /** An opening that asks the provider to begin may have reached it. */
   sent: boolean;
   told: boolean;
+  /** This call chose the provider. */
+  readonly first: boolean;
 }
 
 class StoredTaskCaller implements TaskCaller {
@@ -90,6 +92,8 @@ class StoredTaskCaller implements TaskCaller {
   readonly #book: TaskBook;
   readonly #joined: Disposable;
   readonly #whenClosed = new AbortController();
+  /** Calls under way by id: what one of them learns of a provider may be old news for another. */
+  readonly #calls = new Map<string, number>();
 
   constructor(options: TaskCallerOptions) {
     this.#options = options;
@@ -99,7 +103,7 @@ class StoredTaskCaller implements TaskCaller {
 
   placeOf(id: string): TaskPlace | undefined {
     const task = this.#book.get(id);
-    return task && { node: task.node, nodeName: task.nodeName, agent: task.agent, agentName: task.agentName };
+    return task && placeOf(task);
   }
 
   list(): readonly AskedTask[] {
@@ -115,27 +119,20 @@ class StoredTaskCaller implements TaskCaller {
 
   async *call(
     request: ExchangeRequest,
-    place: TaskPlace,
+    wanted: TaskPlace,
     options: TaskCallOptions,
   ): AsyncGenerator<TaskEvent, void, void> {
-    const progress = await this.#bind(request, place);
+    using _counted = this.#count(request.envelope.id);
+    const { place, progress } = await this.#bind(request, wanted, options);
     for (let attempt = 0; ; attempt++) {
       const failure = yield* this.#attempt(request, { place, progress, signal: options.signal });
       if (!failure) return;
-      const { id } = request.envelope;
-      if (this.#whenClosed.signal.aborted) throw failure.error;
-      if (options.signal?.aborted) {
-        const reason = toEasynetError(options.signal.reason);
-        const mayRun = progress.accepted || progress.sent || failure.sent;
-        if (reason.code === "CANCELLED" && mayRun) this.#book.note(id, { cancelling: true });
-        throw reason;
-      }
       this.#decide(request, { failure, progress, options });
       progress.sent ||= failure.sent;
       await this.#wait(place.node, { attempt, signal: options.signal });
       if ((request.envelope.deadlineAtMs ?? Infinity) > this.#options.clock.nowMs()) continue;
       if (!progress.accepted && !progress.sent) throw failure.error;
-      const details = { peer: place.nodeName, capability: request.capability, taskId: id };
+      const details = { peer: place.nodeName, capability: request.capability, taskId: request.envelope.id };
       throw new EasynetError("TASK_UNCERTAIN", details, { cause: failure.error });
     }
   }
@@ -145,18 +142,30 @@ class StoredTaskCaller implements TaskCaller {
     this.#joined[Symbol.dispose]();
   }
 
-  async #bind(request: ExchangeRequest, place: TaskPlace): Promise<Progress> {
+  #count(id: string): Disposable {
+    this.#calls.set(id, (this.#calls.get(id) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#calls.get(id) ?? 1) - 1;
+        if (left === 0) this.#calls.delete(id);
+        else this.#calls.set(id, left);
+      },
+    };
+  }
+
+  /** Who is asked: the wanted place, unless this id went to another one and may not be done twice. */
+  async #bind(request: ExchangeRequest, wanted: TaskPlace, { repeatable }: TaskCallOptions): Promise<Bound> {
     const { id, createdAtMs } = request.envelope;
     const { capability } = request;
     const digest = requestDigest(request);
     const binding = this.#book.binding(id, digest);
-    if (binding.kind === "bound" && binding.task.node === place.node) {
+    if (binding.kind === "bound" && (binding.task.node === wanted.node || !repeatable || this.#calls.get(id) !== 1)) {
       const { accepted } = binding.task;
-      return { cursor: 0, accepted, sent: true, told: false };
+      return { place: placeOf(binding.task), progress: { cursor: 0, accepted, sent: true, told: false, first: false } };
     }
     const open = { accepted: false, cancelling: false, end: undefined };
-    await this.#book.bind({ id, ...place, capability, digest, createdAtMs, ...open });
-    return { cursor: 0, accepted: false, sent: false, told: false };
+    await this.#book.bind({ id, ...wanted, capability, digest, createdAtMs, ...open });
+    return { place: wanted, progress: { cursor: 0, accepted: false, sent: false, told: false, first: true } };
   }
 
   /** One exchange; yields its events and returns its failure, unless it ended with the task's outcome. */
@@ -189,7 +198,7 @@ class StoredTaskCaller implements TaskCaller {
       await Promise.race([accepted, next]);
       if (progress.accepted && !progress.told) {
         progress.told = true;
-        yield { type: "accepted" };
+        yield { type: "accepted", nodeName: place.nodeName };
       }
       for (let step = await next; step.done !== true; step = await next) {
         progress.cursor++;
@@ -222,19 +231,30 @@ class StoredTaskCaller implements TaskCaller {
     progress.accepted = true;
   }
 
-  /** Returns when the same provider is to be asked again. @throws {EasynetError} the failure otherwise */
+  /** Returns when the same provider is to be asked again. @throws {EasynetError} the failure otherwise, or why the caller left */
   #decide(request: ExchangeRequest, { failure, progress, options }: Decision): void {
     const { error, sent } = failure;
     const { accepted, sent: sentBefore, cursor } = progress;
+    const { id } = request.envelope;
+    if (this.#whenClosed.signal.aborted) throw error;
+    if (options.signal?.aborted) {
+      const reason = toEasynetError(options.signal.reason);
+      const mayRun = accepted || sentBefore || sent;
+      if (reason.code === "CANCELLED" && mayRun) this.#book.note(id, { cancelling: true });
+      throw reason;
+    }
     const refused = error.details["accepted"] === false;
-    const movable = options.repeatable && cursor === 0;
+    const isAlone = this.#calls.get(id) === 1;
+    // Whoever asks again by id is owed what the first one was told.
+    const movable = options.repeatable && cursor === 0 && progress.first && isAlone;
     const next = afterBreak({ code: error.code, refused, accepted, sentBefore, movable, others: options.others() });
     if (next === "again") return;
-    const { id } = request.envelope;
     if (error.code === "TASK_FORGOTTEN") {
       this.#book.note(id, { end: { atMs: this.#options.clock.nowMs(), code: error.code } });
-    } else if (refused || (!accepted && !sentBefore && !sent)) this.#book.release(id);
-    throw error;
+    } else if (isAlone && (refused || (!accepted && !sentBefore && !sent))) this.#book.release(id);
+    if (!accepted) throw error;
+    const lost = { peer: this.#book.get(id)?.nodeName ?? "", capability: request.capability };
+    throw movable && isOnTheWay(error.code) ? new EasynetError("PROVIDER_LOST", lost, { cause: error }) : error;
   }
 
   /** Until the provider's link is back, or for a while; ends early with the signal. */
@@ -279,6 +299,11 @@ class StoredTaskCaller implements TaskCaller {
   }
 }
 
+interface Bound {
+  readonly place: TaskPlace;
+  readonly progress: Progress;
+}
+
 interface Attempt {
   readonly place: TaskPlace;
   readonly progress: Progress;
@@ -295,6 +320,10 @@ interface Decision {
   readonly failure: Failure;
   readonly progress: Progress;
   readonly options: TaskCallOptions;
+}
+
+function placeOf({ node, nodeName, agent, agentName }: AskedTask): TaskPlace {
+  return { node, nodeName, agent, agentName };
 }
 
 function followSignal(signal: AbortSignal | undefined, controller: AbortController): Disposable {

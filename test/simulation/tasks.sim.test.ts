@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { type PlantedBug, TasksWorld } from "./tasks-world.ts";
+
+const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1);
+
+test.each(SEEDS)(
+  "seed %i: accepted tasks end once, are told in one way, and effects are not repeated",
+  async (seed) => {
+    const simulation = new TasksWorld(seed);
+    expect(await simulation.run()).toEqual([]);
+    expect(simulation.world.runs.length).toBeGreaterThan(10);
+  },
+);
+
+/** What is found when a bug is planted, at the first seed that finds something like `pattern`. */
+async function found(bug: PlantedBug, pattern: RegExp): Promise<string | undefined> {
+  for (const seed of SEEDS) {
+    const problem = (await new TasksWorld(seed, bug).run()).find((each) => pattern.test(each));
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+test("an end that is told before it is on disk is found", async () => {
+  expect(await found("final-before-stored", /ended in 2 ways/)).toBeDefined();
+});
+
+test("event numbers that are given twice after a restart are found", async () => {
+  expect(await found("number-reused", /told in two ways/)).toBeDefined();
+});
+
+test("work with effects that goes to a second provider is found", async () => {
+  expect(await found("run-twice", /was begun \d+ times/)).toBeDefined();
+});
