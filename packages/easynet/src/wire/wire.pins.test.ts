@@ -70,6 +70,10 @@ describe("pinned numbers", () => {
       "punch-offer": 103,
       "punch-answer": 104,
       moved: 105,
+      "message-batch": 112,
+      "message-ack": 113,
+      "message-gap": 114,
+      "message-watermarks": 115,
     });
     expect(LANES).toEqual(["control", "high", "normal", "bulk"]);
     expect(PROTOCOL_VERSIONS).toEqual({ min: 1, max: 1 });
