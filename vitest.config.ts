@@ -18,7 +18,12 @@ export default defineConfig({
     projects: [
       {
         ssr,
-        test: { name: "unit", isolate, include: ["packages/easynet/src/**/*.test.ts", "test/*.test.ts"] },
+        test: {
+          name: "unit",
+          isolate,
+          include: ["packages/easynet/src/**/*.test.ts", "test/*.test.ts"],
+          testTimeout: 30_000,
+        },
       },
       {
         ssr,
