@@ -74,26 +74,43 @@ async function linksLost(nodes: readonly RemoteNode[]): Promise<number> {
   return seen.reduce((sum, { linksLost: lost }) => sum + lost, 0);
 }
 
-/** Looks at each process once all are linked directly again and had `settleMs` of peace. */
+/** Looks at each process once all are linked directly again and had `settleMs` of peace in which no link ended. */
 async function settle(nodes: readonly RemoteNode[], settleMs: number): Promise<Holdings[]> {
   const startMs = performance.now();
   for (;;) {
-    const peers = await Promise.all(nodes.map((node) => node.peers()));
-    if (peers.every((all) => all.length === nodes.length - 1 && all.every(({ via }) => via === undefined))) break;
+    await untilLinked(nodes, startMs);
+    // A link that a cable ended looks well until its ends notice.
+    const before = await linksLost(nodes);
+    await sleep(settleMs);
+    const looks = await lookAt(nodes);
+    if (before === (await linksLost(nodes)) && (await areLinked(nodes))) return looks.map(leastOf);
+  }
+}
+
+async function untilLinked(nodes: readonly RemoteNode[], startMs: number): Promise<void> {
+  while (!(await areLinked(nodes))) {
     if (performance.now() - startMs > SETTLE_TIMEOUT_MS) {
-      const links = peers.map((all, index) => `${LABELS[index]} has ${JSON.stringify(all)}`);
+      const links = await Promise.all(
+        nodes.map(async (node, index) => `${LABELS[index]} has ${JSON.stringify(await node.peers())}`),
+      );
       throw new Error(`not linked directly after ${SETTLE_TIMEOUT_MS} ms: ${links.join("; ")}`);
     }
     await sleep(100);
   }
-  process.stderr.write(`linked directly ${Math.round(performance.now() - startMs)} ms after the last flap\n`);
-  await sleep(settleMs);
+}
+
+async function areLinked(nodes: readonly RemoteNode[]): Promise<boolean> {
+  const peers = await Promise.all(nodes.map((node) => node.peers()));
+  return peers.every((all) => all.length === nodes.length - 1 && all.every(({ via }) => via === undefined));
+}
+
+async function lookAt(nodes: readonly RemoteNode[]): Promise<Holdings[][]> {
   const looks: Holdings[][] = nodes.map(() => []);
   for (let count = 0; count < LOOK_COUNT; count++) {
     for (const [index, node] of nodes.entries()) looks[index]?.push(await node.holdings());
     await sleep(LOOK_PAUSE_MS);
   }
-  return looks.map(leastOf);
+  return looks;
 }
 
 interface Counts {

@@ -15,8 +15,8 @@ import { verifyElsewhere } from "./verify-elsewhere.ts";
 export interface DirectoryChecks {
   /** @default Ed25519 */
   readonly verifySignature: (did: Did, bytes: Uint8Array, signature: Uint8Array) => boolean;
-  /** Many at a time. @default Ed25519 on other threads */
-  readonly verifyElsewhere: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>;
+  /** Many at a time, on other threads; without it all is verified at once, as a virtual clock needs it. */
+  readonly verifyElsewhere?: (claims: readonly SignatureClaim[]) => Promise<readonly boolean[]>;
   /** What is to be verified of a card, undefined for nothing; throws for a bad one. @default wire's cardClaim */
   readonly cardClaim: (signed: SignedCard, options: { readonly nowMs: number }) => SignatureClaim | undefined;
 }

@@ -144,7 +144,10 @@ class MeshDirectory implements Directory {
     }
     const number = ++this.#givenCount;
     const checking = this.#admission.check(this.#options.mesh.self, record);
-    const checked = await finishElsewhere(checking, this.#checks.verifyElsewhere);
+    const { verifySignature, verifyElsewhere } = this.#checks;
+    const checked = await (verifyElsewhere
+      ? finishElsewhere(checking, verifyElsewhere)
+      : finish(checking, verifySignature));
     // A later record, or the end, may have been faster.
     if (number < this.#publishedNumber) return;
     this.#publishedNumber = number;
@@ -217,10 +220,13 @@ class MeshDirectory implements Directory {
     this.#guard(frame, () => {
       raws = decodeEntries(body);
     });
-    if (body.length > ENTRIES_AT_ONCE_BYTES_MAX) return this.#admitSlowly({ from, spread }, raws);
+    const { verifySignature, verifyElsewhere } = this.#checks;
+    if (verifyElsewhere && body.length > ENTRIES_AT_ONCE_BYTES_MAX) {
+      return this.#admitSlowly({ from, spread }, raws, verifyElsewhere);
+    }
     const batch = new EntryBatch(this.#options.clock);
     for (const raw of raws)
-      this.#guard(frame, () => batch.add(raw, finish(this.#admission.admit(raw), this.#checks.verifySignature)));
+      this.#guard(frame, () => batch.add(raw, finish(this.#admission.admit(raw), verifySignature)));
     this.#take({ from, spread }, batch);
     return undefined;
   }
@@ -230,12 +236,16 @@ class MeshDirectory implements Directory {
     Promise.resolve(this.#onEntries({ from, body }, true)).catch((error: unknown) => this.#refuse(from, error));
   }
 
-  async #admitSlowly(by: { readonly from: Did; readonly spread: boolean }, raws: readonly RawEntry[]): Promise<void> {
+  async #admitSlowly(
+    by: { readonly from: Did; readonly spread: boolean },
+    raws: readonly RawEntry[],
+    verify: NonNullable<DirectoryChecks["verifyElsewhere"]>,
+  ): Promise<void> {
     const { from } = by;
     for (const raw of raws) {
       const batch = new EntryBatch(this.#options.clock);
       try {
-        batch.add(raw, await finishElsewhere(this.#admission.admit(raw), this.#checks.verifyElsewhere));
+        batch.add(raw, await finishElsewhere(this.#admission.admit(raw), verify));
       } catch (error) {
         this.#refuse(from, error);
       }
