@@ -167,6 +167,11 @@ async function startChain(options: NodeOptions = {}): Promise<[Node, Node, Node]
   return [a, b, c];
 }
 
+async function areLinkedThrough(relay: Node, one: Node, other: Node): Promise<void> {
+  const ways = (): unknown[] => [one.mesh.peer(other.did)?.via, other.mesh.peer(one.did)?.via];
+  await expect.poll(ways, { timeout: 10_000 }).toEqual([relay.did, relay.did]);
+}
+
 function holds(all: readonly Uint8Array[], text: string): boolean {
   return Buffer.concat(all).includes(text);
 }
@@ -177,8 +182,7 @@ describe("a link through a member", () => {
   test("is made when no direct one is possible, with the far end's own key", async () => {
     const [a, b, c] = await startChain();
     a.mesh.learn(c.did, c.mesh.addresses());
-    await expect.poll(() => a.mesh.peer(c.did)?.via, { timeout: 10_000 }).toBe(b.did);
-    await expect.poll(() => c.mesh.peer(a.did)?.via).toBe(b.did);
+    await areLinkedThrough(b, a, c);
     expect(a.mesh.peer(c.did)?.did).toBe(c.did);
     expect(b.relay.carriedCount).toBe(1);
   });
@@ -193,7 +197,7 @@ describe("a link through a member", () => {
     const answers: Uint8Array[] = [];
     a.mesh.handle(TEST_FRAME, (frame) => void answers.push(Uint8Array.from(frame.body)));
     a.mesh.learn(c.did, c.mesh.addresses());
-    await expect.poll(() => a.mesh.peer(c.did), { timeout: 10_000 }).toBeDefined();
+    await areLinkedThrough(b, a, c);
     const body = Buffer.alloc(900_000, MARKER);
     for (let count = 0; count < 3; count++) a.mesh.send(c.did, { lane: "normal", type: TEST_FRAME, body });
     await expect.poll(() => answers.length, { timeout: 20_000 }).toBe(3);
@@ -223,7 +227,7 @@ describe("a link through a member", () => {
   test("ends with the link to the member in the middle, and comes back with it", async () => {
     const [a, b, c] = await startChain();
     a.mesh.learn(c.did, c.mesh.addresses());
-    await expect.poll(() => a.mesh.peer(c.did), { timeout: 10_000 }).toBeDefined();
+    await areLinkedThrough(b, a, c);
     const left: string[] = [];
     c.mesh.on("peer-left", (peer) => left.push(peer.did));
     await b.mesh.stop();
@@ -234,13 +238,14 @@ describe("a link through a member", () => {
   test("gives way to a direct one as soon as that works", async () => {
     const [a, b, c] = await startChain();
     a.mesh.learn(c.did, c.mesh.addresses());
-    await expect.poll(() => a.mesh.peer(c.did)?.via, { timeout: 10_000 }).toBe(b.did);
+    await areLinkedThrough(b, a, c);
     a.blocked.clear();
     c.blocked.clear();
     const peer = await a.mesh.connect(c.mesh.addresses()[0] ?? "");
     expect(peer.via).toBeUndefined();
     await expect.poll(() => c.mesh.peer(a.did)?.via).toBeUndefined();
-    await expect.poll(() => b.relay.carriedCount).toBe(0);
+    // It stays a while for the last frames of the other end.
+    await expect.poll(() => b.relay.carriedCount, { timeout: 10_000 }).toBe(0);
     const arrived: number[] = [];
     c.mesh.handle(TEST_FRAME, (frame) => void arrived.push(frame.body.length));
     a.mesh.send(c.did, { lane: "normal", type: TEST_FRAME, body: Uint8Array.of(1) });
@@ -250,18 +255,18 @@ describe("a link through a member", () => {
   test("gives way while frames are under way in every lane, and each arrives once and in order", async () => {
     const [a, b, c] = await startChain();
     a.mesh.learn(c.did, c.mesh.addresses());
-    await expect.poll(() => a.mesh.peer(c.did)?.via, { timeout: 10_000 }).toBe(b.did);
+    await areLinkedThrough(b, a, c);
     const since = [a.mesh.peer(c.did)?.connectedAtMs, c.mesh.peer(a.did)?.connectedAtMs];
     const streams = [numbersFrom(a, c), numbersFrom(c, a)];
     a.blocked.clear();
     c.blocked.clear();
     await a.mesh.connect(c.mesh.addresses()[0] ?? "");
-    await expect.poll(() => c.mesh.peer(a.did)?.via).toBeUndefined();
-    await expect.poll(() => b.relay.carriedCount, { timeout: 5000 }).toBe(0);
+    await expect.poll(() => c.mesh.peer(a.did)?.via, { timeout: 10_000 }).toBeUndefined();
+    await expect.poll(() => b.relay.carriedCount, { timeout: 10_000 }).toBe(0);
     for (const stream of streams) stream.stop();
     for (const { sent, arrived } of streams) {
-      await expect.poll(() => arrived).toEqual(sent);
-      expect(sent["normal"]).toBeGreaterThan(100);
+      await expect.poll(() => arrived, { timeout: 10_000 }).toEqual(sent);
+      expect(sent["normal"]).toBeGreaterThan(10);
     }
     // For those above, it is the same link still.
     expect([a.mesh.peer(c.did)?.connectedAtMs, c.mesh.peer(a.did)?.connectedAtMs]).toEqual(since);
@@ -270,20 +275,20 @@ describe("a link through a member", () => {
   test("gives way to one that both ends dial at the same moment", async () => {
     const [a, b, c] = await startChain({ sockets: new MeetingPoint("open") });
     a.mesh.learn(c.did, c.mesh.addresses());
-    await expect.poll(() => a.mesh.peer(c.did)?.via, { timeout: 10_000 }).toBe(b.did);
+    await areLinkedThrough(b, a, c);
     await expect
       .poll(() => [a.mesh.peer(c.did)?.via, c.mesh.peer(a.did)?.via], { timeout: 10_000 })
       .toEqual([undefined, undefined]);
-    await expect.poll(() => b.relay.carriedCount, { timeout: 5000 }).toBe(0);
+    await expect.poll(() => b.relay.carriedCount, { timeout: 10_000 }).toBe(0);
     const numbers = numbersFrom(a, c);
-    await expect.poll(() => numbers.arrived["bulk"]).toBeGreaterThan(10);
+    await expect.poll(() => numbers.arrived["bulk"], { timeout: 10_000 }).toBeGreaterThan(10);
     numbers.stop();
   });
 
   test("stays when nothing comes of dialling at the same moment", async () => {
     const [a, b, c] = await startChain();
     a.mesh.learn(c.did, c.mesh.addresses());
-    await expect.poll(() => a.mesh.peer(c.did)?.via, { timeout: 10_000 }).toBe(b.did);
+    await areLinkedThrough(b, a, c);
     const [first, second] = a.did < c.did ? [a, c] : [c, a];
     await Promise.all([first.punch.attempt(second.did), second.punch.attempt(first.did)]);
     expect([a.mesh.peer(c.did)?.via, c.mesh.peer(a.did)?.via]).toEqual([b.did, b.did]);

@@ -55,7 +55,7 @@ describe("a move to another link", () => {
     expect(from.sent.map(({ lane, type }) => [lane, type])).toEqual(LANES.map((lane) => [lane, FRAME_TYPES.moved]));
     lastOf(LANES);
     expect(from.dropCount).toBe(0);
-    clock.advance(1000);
+    clock.advance(3000);
     expect(from.dropCount).toBe(1);
   });
 
@@ -93,7 +93,7 @@ describe("a move to another link", () => {
       begin();
       arrive(to, frame("normal", 1));
       lastOf(["normal"]);
-      if (how === "the time is over") clock.advance(1000);
+      if (how === "the time is over") clock.advance(3000);
       else if (how !== "the old link takes nothing") moves.closed(how === "the old link ended" ? from : to);
       await Promise.resolve();
       expect([seen, lost()]).toEqual([[1], 1]);

@@ -4,7 +4,7 @@ import type { Link } from "./link.ts";
 import type { FrameHandler } from "./types.ts";
 
 /** How long the last frames of a link that is left may take, and how long it stays for the other end's, ms. */
-const MOVE_TIMEOUT_MS = 1000;
+const MOVE_TIMEOUT_MS = 3000;
 const NO_BODY = new Uint8Array(0);
 
 /** What a move needs of a link. */
