@@ -40,7 +40,7 @@ describe("processes that die", () => {
     const calls = kinds.map(async (capability) => {
       let last: unknown;
       let first = "";
-      for await (const event of client.call(capability, { args: [1_500] }).events()) {
+      for await (const event of client.call(capability, { args: [1_500], timeoutMs: 8_000 }).events()) {
         if (event.type === "assigned") {
           first ||= event.nodeName;
           assigned.push(event.nodeName);
@@ -55,7 +55,7 @@ describe("processes that die", () => {
     for (const { capability, first, last } of await Promise.all(calls)) {
       const expected =
         capability === "pay" && first === "amber"
-          ? { type: "error", error: { code: "PROVIDER_LOST" } }
+          ? { type: "error", error: { code: "TASK_UNCERTAIN" } }
           : { type: "final" };
       expect(last).toMatchObject(expected);
     }

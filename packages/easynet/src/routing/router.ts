@@ -70,13 +70,17 @@ class LoadRouter {
   async *route(call: PreparedCall, signal?: AbortSignal): AsyncGenerator<RoutedEvent, void, void> {
     const { clock, metrics } = this.#options;
     const startedAtMs = clock.monotonicMs();
-    const bound = call.request.id === undefined ? undefined : this.#options.tasks?.placeOf(call.request.id);
-    if (bound) {
-      yield* this.#again(call, bound, signal);
-      return;
-    }
     const tried = new Set<string>();
     let failure: EasynetError | undefined;
+    if (this.#placeOf(call)) {
+      failure = yield* this.#again(call, signal);
+      if (!failure) return;
+      const refused = mayFailOver({ error: failure, idempotent: false, answered: false, accepted: false });
+      if (this.#placeOf(call) || !refused) {
+        yield { type: "error", error: failure.toJSON() };
+        return;
+      }
+    }
     for (let number = 1; number <= ATTEMPTS_MAX; number++) {
       using chosen = await this.#choose(call, tried, signal);
       if (signal?.aborted) failure = toEasynetError(signal.reason);
@@ -164,23 +168,30 @@ class LoadRouter {
     });
   }
 
-  /** A stored task whose provider is settled: the same id never goes to another one. */
+  #placeOf(call: PreparedCall): TaskPlace | undefined {
+    const { id } = call.request;
+    return id === undefined ? undefined : this.#options.tasks?.placeOf(id);
+  }
+
+  /** A stored task whose provider is settled: the same id does not go to another one while this one may have it. */
   async *#again(
     call: PreparedCall,
-    place: TaskPlace,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<RoutedEvent, void, void> {
+  ): AsyncGenerator<RoutedEvent, EasynetError | undefined, void> {
+    const place = this.#placeOf(call);
+    if (!place) return undefined;
+    const { taskId, request } = call;
     const { node, nodeName, agentName: agent } = place;
-    yield { type: "assigned", taskId: call.taskId, node, nodeName, agent, attempt: 1 };
+    yield { type: "assigned", taskId, node, nodeName, agent, attempt: 1 };
     const events = this.#give(call, place, { signal, repeatable: false, others: () => false });
-    const { capability } = call.request;
-    const end = yield* this.#attempt(() => events, {
+    const { capability } = request;
+    const { error } = yield* this.#attempt(() => events, {
       signal,
       node: { did: node, record: { name: nodeName } },
       capability,
-      taskId: call.taskId,
+      taskId,
     });
-    if (end.error) yield { type: "error", error: end.error.toJSON() };
+    return error;
   }
 
   /** One provider's try: passes its events on, and returns the failure that ended it, if one did. */

@@ -263,20 +263,33 @@ class StoringServer implements TaskServer {
   }
 
   #resume(late: boolean): void {
-    const { runner, logger } = this.#options;
+    const { logger } = this.#options;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const leftover of waiting) {
       const task = this.#tasks.get(leftover.key);
       if (!task || !leftover.request) continue;
       try {
-        runner.admit(leftover.request);
+        const request = this.#readmit(leftover.request);
         logger.info("task of an earlier process runs again", { task: task.record.id });
-        this.#run(task, leftover.request);
+        this.#run(task, request);
       } catch (error) {
         if (late) this.#interrupt(leftover, `its node started again without it: ${toEasynetError(error).message}`);
         else this.#waiting.push(leftover);
       }
+    }
+  }
+
+  /** For its agent; an agent without a name of its own has another key after a restart, and then for any that offers it. */
+  #readmit(request: ExchangeRequest): ExchangeRequest {
+    const { runner } = this.#options;
+    const { agent: _gone, ...forAny } = request;
+    try {
+      runner.admit(request);
+      return request;
+    } catch (error) {
+      if (!isEasynetError(error, "CAPABILITY_UNKNOWN") || !runner.admit(forAny).repeatable) throw error;
+      return forAny;
     }
   }
 
