@@ -1,13 +1,7 @@
 import { EasynetError, parseId } from "../../kernel/index.ts";
 import { priorityRank } from "../../model/index.ts";
 import { DURABILITIES, FLAG, TEXT_FIELDS } from "./batch-layout.ts";
-import {
-  KIND_BYTES_MAX,
-  LIFETIME_MS_DEFAULT,
-  LIFETIME_MS_MAX,
-  PAYLOAD_BYTES_MAX,
-  TEXT_BYTES_MAX,
-} from "./limits.ts";
+import { KIND_BYTES_MAX, LIFETIME_MS_DEFAULT, LIFETIME_MS_MAX, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX } from "./limits.ts";
 import type { OutgoingMessage } from "./types.ts";
 
 /** A message whose every field has a form in a batch. */

@@ -126,7 +126,10 @@ export class DeadLetterBook {
 
   list(options: { readonly after?: string; readonly limit?: number }): readonly DeadLetter[] {
     const limit = Math.min(LIST_COUNT_MAX, Math.max(1, Math.floor(options.limit ?? LIST_COUNT_DEFAULT)));
-    const page = this.#options.store.list(SPACES.dead, { limit, ...(options.after !== undefined && { after: options.after }) });
+    const page = this.#options.store.list(SPACES.dead, {
+      limit,
+      ...(options.after !== undefined && { after: options.after }),
+    });
     return page.flatMap(({ key, value }) => {
       const letter = this.#decode(key, value);
       return letter ? [shown(key, letter)] : [];

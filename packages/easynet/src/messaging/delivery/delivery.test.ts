@@ -90,7 +90,8 @@ describe("delivery", () => {
     const [one, other] = [await station(world, "one"), await station(world, "other")];
     const seen: object[] = [];
     other.delivery.handle((message) => {
-      const { sender, priority, kind, id, attempt, durability, correlationId, trace, cause, session, from, to } = message;
+      const { sender, priority, kind, id, attempt, durability, correlationId, trace, cause, session, from, to } =
+        message;
       const lifeMs = message.expiresAtMs - message.sentAtMs;
       const basics = { sender, priority, kind, id, attempt, durability, lifeMs, epoch: message.epoch };
       seen.push({ ...basics, correlationId, trace, cause, session, from, to, sequence: message.sequence });
@@ -98,7 +99,10 @@ describe("delivery", () => {
     await linked(world, one, other);
     const id = "01890a5d-ac96-774b-bcce-b302099a8057";
     const texts = { trace: "00-a-b-01", cause: "c", session: "s", from: "did:key:a", to: "did:key:b" };
-    one.delivery.send(other.did, note("x", { ...texts, id, correlationId: id, priority: "critical", expiresInMs: 5000 }));
+    one.delivery.send(
+      other.did,
+      note("x", { ...texts, id, correlationId: id, priority: "critical", expiresInMs: 5000 }),
+    );
     await world.clock.advanceAsync(100);
     const identity = { sender: one.did, epoch: 1, sequence: 1, attempt: 1 };
     const rest = { kind: "note", priority: "critical", durability: "disk", lifeMs: 5000 };

@@ -88,7 +88,10 @@ export class Handling {
     const transaction = new HandlerTransaction(this.#host);
     try {
       const arrival = { sender, epoch, lane, durability, sentAtMs };
-      await handler(new Received(arrival, batchMessageOf(letter), { sequence, attempt: letter.attempts + 1 }), transaction);
+      await handler(
+        new Received(arrival, batchMessageOf(letter), { sequence, attempt: letter.attempts + 1 }),
+        transaction,
+      );
       this.#keep(transaction);
       this.#options.counts.handled += 1;
     } finally {

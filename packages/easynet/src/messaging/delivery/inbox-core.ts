@@ -3,13 +3,7 @@
  * nothing is taken out of order. Batches that are taken wait here for the handler, in order within a lane.
  */
 import type { LaneReport } from "./ack-codec.ts";
-import {
-  DELIVERIES_COUNT_MAX,
-  DRAIN_WEIGHTS,
-  GAP_AGAIN_MS,
-  REDELIVERY_BASE_MS,
-  REDELIVERY_CAP_MS,
-} from "./limits.ts";
+import { DELIVERIES_COUNT_MAX, DRAIN_WEIGHTS, GAP_AGAIN_MS, REDELIVERY_BASE_MS, REDELIVERY_CAP_MS } from "./limits.ts";
 import { chooseFairly } from "./outbox-core.ts";
 import { type BatchRange, comparePositions, endOf, type Position, START } from "./position.ts";
 
@@ -230,5 +224,4 @@ export class InboxCore<Batch extends InboxBatch> {
     }
     return Math.max(0, this.#laneBytesMax - (lane.heldBytes - unsettled));
   }
-
 }

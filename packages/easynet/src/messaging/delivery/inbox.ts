@@ -10,12 +10,7 @@ import type { DeadLetterBook, StoredLetter } from "./dead-letters.ts";
 import { PendingEffects } from "./effects.ts";
 import { Handling } from "./handling.ts";
 import { InboxCore, type LaneSnapshot } from "./inbox-core.ts";
-import {
-  HANDLED_PER_TURN_MAX,
-  STORE_RETRY_MS,
-  UNCOMMITTED_BYTES_MAX,
-  UNCOMMITTED_WRITES_MAX,
-} from "./limits.ts";
+import { HANDLED_PER_TURN_MAX, STORE_RETRY_MS, UNCOMMITTED_BYTES_MAX, UNCOMMITTED_WRITES_MAX } from "./limits.ts";
 import { isPassing, type Outbox } from "./outbox.ts";
 import { ReceivedBatch } from "./received-batch.ts";
 import type { Position } from "./position.ts";
