@@ -10,11 +10,11 @@ import { type Server, startNatsServer, startRabbitmq, startRedis } from "./messa
 
 const ROUNDS = 3;
 const SIZES = [256, 1024] as const;
-/** Messages of one burst, and how many of them may wait for their confirmation. */
-const LOAD = { count: 30_000, outstanding: 1024 };
+/** How many messages of a burst may wait for their confirmation, and how many one has: about two seconds' worth. */
+const LOAD = { outstanding: 1024, durationS: 2, countMin: 20_000, countMax: 300_000 };
 /** A quiet stream, for the latencies. */
 const PACE = { count: 1500, perSecond: 500, size: 256 };
-const VOLATILE_STREAM = { count: 400_000, size: 256 };
+const VOLATILE_STREAM = { count: 1_000_000, size: 256 };
 const VOLATILE_PACE = { count: 30_000, perSecond: 10_000, size: 256 };
 
 const PEERS = [
@@ -24,6 +24,7 @@ const PEERS = [
 ] as const;
 
 type Figures = Record<string, number>;
+type Order = Parameters<Pair["run"]>[0];
 
 async function run(): Promise<BenchResult> {
   const servers: Server[] = [];
@@ -53,8 +54,11 @@ async function run(): Promise<BenchResult> {
 async function measureLoads(pairs: readonly Pair[]): Promise<Map<string, Figures>> {
   const figures = new Map<string, Figures>(pairs.map(({ system }) => [system, {}]));
   for (const size of SIZES) {
-    const order = { do: "load", size, ...LOAD } as const;
-    for (const [pair, bursts] of await rounds(pairs, order)) {
+    const orderOf = (perSecond: number): Order => {
+      const count = Math.round(Math.min(LOAD.countMax, Math.max(LOAD.countMin, perSecond * LOAD.durationS)));
+      return { do: "load", size, count, outstanding: LOAD.outstanding };
+    };
+    for (const [pair, bursts] of await rounds(pairs, orderOf)) {
       const of = (key: "perSecond" | "cpuUs" | "serverCpuUs"): number => median(bursts.map((burst) => burst[key]));
       Object.assign(figures.get(pair.system) ?? {}, {
         [`messages_per_second_${size}`]: Math.round(of("perSecond")),
@@ -68,7 +72,7 @@ async function measureLoads(pairs: readonly Pair[]): Promise<Map<string, Figures
 
 async function measurePace(pairs: readonly Pair[]): Promise<Map<string, Figures>> {
   const figures = new Map<string, Figures>();
-  for (const [pair, bursts] of await rounds(pairs, { do: "pace", ...PACE })) {
+  for (const [pair, bursts] of await rounds(pairs, () => ({ do: "pace", ...PACE }))) {
     figures.set(pair.system, latencies(bursts, PACE.perSecond));
   }
   return figures;
@@ -77,8 +81,8 @@ async function measurePace(pairs: readonly Pair[]): Promise<Map<string, Figures>
 async function measureVolatile(): Promise<Figures> {
   const pair = await startPair("easynet-volatile");
   try {
-    const [streamed = []] = (await rounds([pair], { do: "stream", ...VOLATILE_STREAM })).values();
-    const [paced = []] = (await rounds([pair], { do: "pace", ...VOLATILE_PACE })).values();
+    const [streamed = []] = (await rounds([pair], () => ({ do: "stream", ...VOLATILE_STREAM }))).values();
+    const [paced = []] = (await rounds([pair], () => ({ do: "pace", ...VOLATILE_PACE }))).values();
     return {
       messages_per_second_256: Math.round(median(streamed.map(({ perSecond }) => perSecond))),
       cpu_us_per_message_256: round(median(streamed.map(({ cpuUs }) => cpuUs))),
@@ -89,10 +93,16 @@ async function measureVolatile(): Promise<Figures> {
   }
 }
 
-/** The first round warms up the code and is not counted. */
-async function rounds(pairs: readonly Pair[], order: Parameters<Pair["run"]>[0]): Promise<Map<Pair, Burst[]>> {
+/** The first round warms up the code and is not counted. @param orderOf from the rate of the round before, 0 at first */
+async function rounds(
+  pairs: readonly Pair[],
+  orderOf: (perSecond: number) => Order,
+): Promise<Map<Pair, readonly Burst[]>> {
+  const rates = new Map<Pair, number>();
   const all = await interleave(ROUNDS + 1, pairs, async (pair) => {
+    const order = orderOf(rates.get(pair) ?? 0);
     const burst = await pair.run(order);
+    rates.set(pair, burst.perSecond);
     const p50Ms = percentile(burst.deliveredUs, 0.5) / 1000;
     say(
       `${pair.system.padEnd(16)} ${order.do.padEnd(6)} ${String(order.size).padStart(5)} B  ` +

@@ -81,32 +81,48 @@ async function publishAll(
   }
 }
 
-async function load(publisher: Publisher, order: Extract<Order, { do: "load" }>): Promise<Outcome> {
-  const startedAtUs = nowUs();
-  let confirmed = 0;
-  let resume: (() => void) | undefined;
-  let failure: unknown;
-  const onConfirmed = (): void => {
-    confirmed += 1;
-    resume?.();
-  };
-  const until = async (count: number): Promise<void> => {
-    while (confirmed < count && failure === undefined) {
+/** How many messages are confirmed, and whoever waits for more of them. */
+class Confirmations {
+  #count = 0;
+  #failure: unknown;
+  #resume: (() => void) | undefined;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(confirmation: Promise<void>): void {
+    confirmation.then(
+      () => {
+        this.#count += 1;
+        this.#resume?.();
+      },
+      (error: unknown) => {
+        this.#failure = error;
+        this.#resume?.();
+      },
+    );
+  }
+
+  async until(count: number): Promise<void> {
+    while (this.#count < count && this.#failure === undefined) {
       await new Promise<void>((resolve) => {
-        resume = resolve;
+        this.#resume = resolve;
       });
     }
-    if (failure !== undefined) throw failure;
-  };
-  const onFailed = (error: unknown): void => {
-    failure = error;
-    resume?.();
-  };
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+async function load(publisher: Publisher, order: Extract<Order, { do: "load" }>): Promise<Outcome> {
+  const startedAtUs = nowUs();
+  const confirmed = new Confirmations();
   await publishAll(order, (body, sequence) => {
-    publisher.publish(body).then(onConfirmed, onFailed);
-    return sequence + 1 - confirmed >= order.outstanding ? until(sequence + 2 - order.outstanding) : undefined;
+    confirmed.add(publisher.publish(body));
+    const waiting = sequence + 1 - confirmed.count;
+    return waiting >= order.outstanding ? confirmed.until(sequence + 2 - order.outstanding) : undefined;
   });
-  await until(order.count);
+  await confirmed.until(order.count);
   return { startedAtUs, endedAtUs: nowUs() };
 }
 

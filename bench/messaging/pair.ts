@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Order, Outcome, Report } from "./messaging-worker.ts";
@@ -8,6 +8,9 @@ const WORKER = new URL("messaging-worker.ts", import.meta.url);
 const ANSWER_TIMEOUT_MS = 120_000;
 /** Clock ticks of /proc/PID/stat per second: USER_HZ is 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
+/** Places after the name; system time follows user time. */
+const PARENT_INDEX = 1;
+const UTIME_INDEX = 11;
 
 /** What one burst or stretch of messages showed. */
 export interface Burst {
@@ -116,15 +119,38 @@ async function startWorker({ role, system, address, folder }: WorkerOptions): Pr
   };
 }
 
-/** User and system time of a process and its threads; 0 where there is no /proc. */
+/** User and system time of a process, its threads and its children (a broker may begin as a script); 0 without /proc. */
 function processCpuUs(pid: number): number {
+  let ticks = 0;
+  for (const each of familyOf(pid)) {
+    const fields = statOf(each);
+    ticks += Number(fields[UTIME_INDEX] ?? 0) + Number(fields[UTIME_INDEX + 1] ?? 0);
+  }
+  return (ticks / TICKS_PER_SECOND) * 1_000_000;
+}
+
+function familyOf(pid: number): readonly number[] {
+  if (!existsSync("/proc/self/stat")) return [];
+  const parents = readdirSync("/proc").flatMap((name) =>
+    /^\d+$/.test(name) ? [[Number(name), parentOf(Number(name))] as const] : [],
+  );
+  const family = [pid];
+  for (const member of family)
+    family.push(...parents.filter(([, parent]) => parent === member).map(([child]) => child));
+  return family;
+}
+
+function parentOf(pid: number): number {
+  return Number(statOf(pid)[PARENT_INDEX]);
+}
+
+/** The fields of /proc/PID/stat after the name, which stands in brackets and may hold spaces; none when it has ended. */
+function statOf(pid: number): readonly string[] {
   try {
-    // The name in brackets may hold spaces; utime and stime are the 14th and 15th field.
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    return readFileSync(`/proc/${pid}/stat`, "utf8")
       .replace(/^.*\) /, "")
       .split(" ");
-    return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1_000_000;
   } catch {
-    return 0;
+    return [];
   }
 }

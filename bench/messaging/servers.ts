@@ -76,7 +76,7 @@ export async function startNatsServer(): Promise<Server> {
   const port = await freePort();
   const args = ["--addr", "127.0.0.1", "--port", String(port), "--jetstream", "--store_dir", folder];
   const child = spawn("nats-server", args, { stdio: "ignore" });
-  const version = versionOf("nats-server", ["--version"], /v(\S+)/);
+  const version = versionOf("nats-server", ["--version"], / v(\S+)/);
   return finish({ name: "nats", version, port, folder, children: [child] });
 }
 
