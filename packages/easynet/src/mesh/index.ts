@@ -23,6 +23,7 @@ export type {
   Peer,
   ReachOptions,
   TwinReport,
+  Way,
 } from "./types.ts";
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";
 export { type MulticastFinding, type MulticastProbe, probeMulticast } from "./mdns-probe.ts";

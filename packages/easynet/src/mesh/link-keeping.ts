@@ -1,15 +1,20 @@
 import type { Did } from "../identity/index.ts";
 import { type Clock, EasynetError, startDeadline } from "../kernel/index.ts";
+import { likelyNeighbours } from "./active-view-core.ts";
 import { LinkUse } from "./link-use-core.ts";
 import type { Redial } from "./redial-core.ts";
-import type { Peer, ReachOptions } from "./types.ts";
+import type { Peer, ReachOptions, Way } from "./types.ts";
 
 /** Until a peer that was asked for is linked, ms; dials that go on may still succeed later. */
 const REACH_TIMEOUT_MS = 10_000;
 
+const WAYS: readonly Way[] = ["direct", "linked", "any"];
+
 export interface LinkKeepingPorts {
   readonly clock: Clock;
-  readonly redial: Pick<Redial, "has" | "keeps">;
+  readonly redial: Pick<Redial, "has" | "keeps" | "known" | "isFullMesh">;
+  readonly self: Did;
+  readonly detours?: ((did: Did, way: Way) => readonly string[]) | undefined;
   readonly peers: () => readonly Peer[];
   readonly peer: (did: Did) => Peer | undefined;
   /** Dials a known peer, though no link to it is kept. */
@@ -21,7 +26,7 @@ export interface LinkKeepingPorts {
 export class LinkKeeping {
   readonly #ports: LinkKeepingPorts;
   readonly #use = new LinkUse();
-  readonly #asked = new Map<Did, PromiseWithResolvers<Peer>>();
+  readonly #asked = new Map<Did, { readonly outcome: PromiseWithResolvers<Peer>; way: Way }>();
 
   constructor(ports: LinkKeepingPorts) {
     this.#ports = ports;
@@ -33,7 +38,19 @@ export class LinkKeeping {
     return redial.has(did) && !redial.keeps(did, clock.monotonicMs());
   }
 
-  async reach(did: Did, { signal }: ReachOptions = {}): Promise<Peer> {
+  neighboursOf(did: Did): readonly Did[] {
+    const { redial, self } = this.#ports;
+    return redial.isFullMesh ? [] : likelyNeighbours(did, [self, ...redial.known()]).filter((other) => other !== self);
+  }
+
+  /** Ways around, for a peer that is being dialled. */
+  detours(did: Did): readonly string[] {
+    // What is dialled without anybody's asking is not worth links to others.
+    const way = this.#asked.get(did)?.way ?? "linked";
+    return way === "direct" ? [] : (this.#ports.detours?.(did, way) ?? []);
+  }
+
+  async reach(did: Did, { way = "any", signal }: ReachOptions = {}): Promise<Peer> {
     const { clock, stopping, redial } = this.#ports;
     this.#use.used(did, clock.monotonicMs());
     const peer = this.#ports.peer(did);
@@ -45,22 +62,30 @@ export class LinkKeeping {
       timeoutMs: REACH_TIMEOUT_MS,
       signal: signal ? AbortSignal.any([stopping, signal]) : stopping,
     });
-    const asked = this.#asked.get(did) ?? Promise.withResolvers<Peer>();
-    if (!this.#asked.has(did)) {
-      asked.promise.catch(() => undefined);
-      this.#asked.set(did, asked);
-      this.#ports.dial(did);
+    return orAborted(this.#ask(did, way), deadline.signal);
+  }
+
+  /** Who asks while it is being dialled waits with the others; the widest way of all counts. */
+  #ask(did: Did, way: Way): Promise<Peer> {
+    const before = this.#asked.get(did);
+    if (before) {
+      if (WAYS.indexOf(way) > WAYS.indexOf(before.way)) before.way = way;
+      return before.outcome.promise;
     }
-    return orAborted(asked.promise, deadline.signal);
+    const outcome = Promise.withResolvers<Peer>();
+    outcome.promise.catch(() => undefined);
+    this.#asked.set(did, { outcome, way });
+    this.#ports.dial(did);
+    return outcome.promise;
   }
 
   linked(peer: Peer): void {
-    this.#asked.get(peer.did)?.resolve(peer);
+    this.#asked.get(peer.did)?.outcome.resolve(peer);
     this.#asked.delete(peer.did);
   }
 
   failed(did: Did): void {
-    this.#asked.get(did)?.reject(unreachable(did, "none of its addresses answers, and nobody leads to it"));
+    this.#asked.get(did)?.outcome.reject(unreachable(did, "none of its addresses answers, and nobody leads to it"));
     this.#asked.delete(did);
   }
 

@@ -105,10 +105,11 @@ export class Redial {
 
   /** Whether a link to a known peer is kept without anybody's asking. */
   keeps(did: Did, nowMs: number): boolean {
-    return this.#known.has(did) && (this.#isFullMesh || this.#view(nowMs).has(did));
+    return this.#known.has(did) && (this.isFullMesh || this.#view(nowMs).has(did));
   }
 
-  get #isFullMesh(): boolean {
+  /** Few enough are known for a link to each. */
+  get isFullMesh(): boolean {
     return this.#known.size <= (this.#options.fullMeshCountMax ?? FULL_MESH_COUNT_MAX);
   }
 
@@ -123,7 +124,7 @@ export class Redial {
 
   /** Those that may be dialled now or later. */
   #wanted(nowMs: number): Iterable<Did> {
-    return this.#isFullMesh ? this.#known.keys() : this.#view(nowMs).union(this.#asked);
+    return this.isFullMesh ? this.#known.keys() : this.#view(nowMs).union(this.#asked);
   }
 
   step(input: RedialInput, nowMs: number): RedialPlan {

@@ -16,6 +16,7 @@ import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
 import { decodeTwinNotice, reportOfError } from "./twin-messages.ts";
 import { TWIN_NOTICE_TYPE, Twins } from "./twins.ts";
 import type { FabricMesh, FrameHandler, MeshEvents, OutgoingFrame, Peer, ReachOptions } from "./types.ts";
+import { delayUnlessSooner } from "./unless-sooner.ts";
 
 /** A mesh that is not started yet. */
 export function createMesh(options: MeshOptions): FabricMesh {
@@ -88,8 +89,10 @@ export class MeshService implements FabricMesh {
       fullMeshCountMax: this.#config.fullMeshCountMax,
     });
     this.#keeping = new LinkKeeping({
+      self: this.self,
       clock: options.clock,
       redial: this.#redial,
+      detours: options.detours,
       peers: () => this.peers(),
       peer: (did) => this.peer(did),
       dial: (did) => this.#plan({ kind: "reach", did }),
@@ -184,6 +187,10 @@ export class MeshService implements FabricMesh {
 
   isOnDemand(did: Did): boolean {
     return this.#keeping.isOnDemand(did);
+  }
+
+  neighboursOf(did: Did): readonly Did[] {
+    return this.#keeping.neighboursOf(did);
   }
 
   trim(inUse: (did: Did) => boolean): void {
@@ -439,7 +446,9 @@ export class MeshService implements FabricMesh {
   /** Tries each address, and soon the detours beside them; ends in `linked` (through the admission) or `failed`. */
   async #dialInTurn({ did, addresses }: RedialPlan["dials"][number]): Promise<void> {
     const direct = this.#dialEach(did, addresses);
-    const detours = this.#afterAWhile(direct).then(() => this.#dialEach(did, this.#options.detours?.(did) ?? []));
+    // Addresses behind a router swallow dials for seconds: nobody waits for all of them before a detour is tried.
+    const later = delayUnlessSooner(this.#options.clock, this.#config.detourAfterMs, direct);
+    const detours = later.then(() => this.#dialEach(did, this.#keeping.detours(did)));
     const terminal = (await Promise.all([direct, detours])).some(Boolean);
     if (this.#links.has(did)) return;
     this.#plan({ kind: "failed", did, terminal });
@@ -459,18 +468,6 @@ export class MeshService implements FabricMesh {
       }
     }
     return terminal;
-  }
-
-  /** Addresses behind a router swallow dials for seconds: nobody waits for all of them before a detour is tried. */
-  async #afterAWhile(direct: Promise<unknown>): Promise<void> {
-    if (!this.#options.detours) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#options.clock.setTimer(this.#config.detourAfterMs, resolve);
-      void direct.finally(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
   }
 
   #checkStarted(): void {

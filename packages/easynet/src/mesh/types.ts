@@ -60,7 +60,15 @@ export interface MeshEvents {
   "identity-duplicated": [report: TwinReport];
 }
 
+/**
+ * Over what a link may be made: `direct`, the member's own addresses; `linked`, also through members that there are links
+ * to; `any`, also through members that have to be dialled first.
+ */
+export type Way = "direct" | "linked" | "any";
+
 export interface ReachOptions {
+  /** @default any */
+  readonly way?: Way;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -94,6 +102,8 @@ export interface Mesh {
   reach(did: Did, options?: ReachOptions): Promise<Peer>;
   /** True for a member to which no link is kept, because there are too many; `reach` dials it. */
   isOnDemand(did: Did): boolean;
+  /** In a network with too many members for a link to each: to whom a member is likely to be linked. Else nobody. */
+  neighboursOf(did: Did): readonly Did[];
   /**
    * Ends links that this node dialled on demand and that were unused for a minute, and the ones unused for longest when
    * there are too many. To be called every few seconds. @param inUse what is in use stays

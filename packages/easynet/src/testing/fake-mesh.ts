@@ -289,6 +289,10 @@ export class FakeMesh implements Mesh {
     return this.redial?.keeping.isOnDemand(did) ?? false;
   }
 
+  neighboursOf(did: Did): readonly Did[] {
+    return this.redial?.keeping.neighboursOf(did) ?? [];
+  }
+
   trim(inUse: (did: Did) => boolean): void {
     for (const did of this.redial?.keeping.unneeded(inUse) ?? []) this.#hub.cut(this.self, did, UNNEEDED);
   }
