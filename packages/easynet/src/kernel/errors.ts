@@ -1,4 +1,5 @@
-import { ERROR_TABLE, type ErrorCode, type ErrorRow, type ErrorStatus } from "./error-table.ts";
+import type { ErrorRow, ErrorStatus } from "./error-row.ts";
+import { ERROR_TABLE, type ErrorCode } from "./error-table.ts";
 
 /** Values that fill the placeholders of a row and travel with the error; plain data only. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;

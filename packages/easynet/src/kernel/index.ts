@@ -2,14 +2,8 @@ export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export { BoundedQueue } from "./bounded-queue.ts";
 export { type Clock, repeat, systemClock, type Timer } from "./clock.ts";
 export { type Deadline, type DeadlineOptions, startDeadline } from "./deadline.ts";
-export {
-  ERROR_TABLE,
-  type ErrorCode,
-  type ErrorRow,
-  type ErrorStatus,
-  exitCodeOf,
-  httpStatusOf,
-} from "./error-table.ts";
+export type { ErrorRow, ErrorStatus } from "./error-row.ts";
+export { ERROR_TABLE, type ErrorCode, exitCodeOf, httpStatusOf } from "./error-table.ts";
 export {
   assert,
   describeError,

@@ -1,13 +1,14 @@
 import type { Did } from "../identity/index.ts";
 import { assert, EasynetError, isEasynetError, startDeadline, type Timer, toEasynetError } from "../kernel/index.ts";
 import { FRAME_BYTES_MAX, type Lane, PROTOCOL_VERSIONS } from "../wire/index.ts";
+import { Admissions } from "./admissions.ts";
 import type { FabricConnection } from "./fabric.ts";
 import { FloodLimit } from "./flood-core.ts";
 import type { Hello } from "./hello.ts";
 import { type Decision, Link } from "./link.ts";
 import { LinkKeeping } from "./link-keeping.ts";
 import { LinkMoves } from "./link-moves.ts";
-import { DUPLICATE, isDuplicate, reasonOf, UNNEEDED } from "./link-reasons.ts";
+import { DUPLICATE, reasonOf, UNNEEDED } from "./link-reasons.ts";
 import { checkApplicationType } from "./link-traffic.ts";
 import { meshConfig, type MeshConfig, STRANGERS_BURST_COUNT_MAX, STRANGERS_PER_SECOND_MAX } from "./mesh-config.ts";
 import { MeshListeners } from "./mesh-events.ts";
@@ -58,9 +59,7 @@ export class MeshService implements FabricMesh {
   readonly #greeting = new Set<Link>();
   /** Links whose connections are still closing. */
   readonly #closing = new Set<Link>();
-  /** Who dialled and waits for the admission. */
-  readonly #outcomes = new Map<Link, PromiseWithResolvers<Link>>();
-  readonly #waiting = new Set<{ readonly did: Did; readonly settle: (peer: Link | undefined) => void }>();
+  readonly #admissions: Admissions;
   readonly #stopping = new AbortController();
   /** Gives up the dials under way. */
   #dialling = new AbortController();
@@ -104,6 +103,11 @@ export class MeshService implements FabricMesh {
       nowMs: options.clock.monotonicMs(),
     });
     this.#twins = new Twins(options.logger);
+    this.#admissions = new Admissions({
+      clock: options.clock,
+      duplicateWaitMs: this.#config.duplicateWaitMs,
+      linkTo: (did) => this.#links.get(did),
+    });
     this.#moves = new LinkMoves({ clock: options.clock, handlerOf: (type) => this.#handlers.get(type) });
     this.#startedAtMs = Math.floor(options.clock.nowMs());
     this.#handlers.set(TWIN_NOTICE_TYPE, ({ body }) =>
@@ -126,7 +130,7 @@ export class MeshService implements FabricMesh {
     const error = new EasynetError("NODE_STOPPING", {});
     this.#wake?.cancel();
     this.#stopping.abort(error);
-    for (const waiter of this.#waiting) waiter.settle(undefined);
+    this.#admissions.stop();
     for (const link of [...this.#greeting, ...this.#links.values()]) link.close(error);
     await Promise.all([...this.#closing].map(async (link) => link.ended));
     await this.#options.fabric.stop();
@@ -266,38 +270,10 @@ export class MeshService implements FabricMesh {
       void connection.close();
       return existing;
     }
-    return this.#admitted(connection);
-  }
-
-  /** Resolves with the link to the other end: this connection, or another that was kept in its place. */
-  async #admitted(connection: FabricConnection): Promise<Link> {
     const link = this.#open(connection);
-    const ended = Promise.withResolvers<Link>();
-    this.#outcomes.set(link, ended);
+    const admission = this.#admissions.of(link);
     link.start();
-    try {
-      return await ended.promise;
-    } catch (error) {
-      const kept = isDuplicate(error) ? await this.#waitFor(connection.remote) : undefined;
-      if (!kept) throw error;
-      return kept;
-    }
-  }
-
-  /** The link to `did`, once there is one; undefined when none came: the peer meant one that it has lost. */
-  async #waitFor(did: Did): Promise<Link | undefined> {
-    const existing = this.#links.get(did);
-    if (existing || this.#state !== "started") return existing;
-    return new Promise((resolve) => {
-      const settle = (link: Link | undefined): void => {
-        timer.cancel();
-        this.#waiting.delete(waiter);
-        resolve(link);
-      };
-      const waiter = { did, settle };
-      const timer = this.#options.clock.setTimer(this.#config.duplicateWaitMs, () => settle(undefined));
-      this.#waiting.add(waiter);
-    });
+    return admission;
   }
 
   #onConnection(connection: FabricConnection): void {
@@ -391,9 +367,7 @@ export class MeshService implements FabricMesh {
     this.#plan({ kind: "linked", did: remote, addresses: hello.addresses, dialled: link.addressDialled });
     this.#listeners.emit("peer-joined", peer);
     this.#keeping.linked(peer);
-    this.#outcomes.get(link)?.resolve(link);
-    this.#outcomes.delete(link);
-    for (const waiter of this.#waiting) if (waiter.did === remote) waiter.settle(link);
+    this.#admissions.admitted(link);
   }
 
   /** What goes on over a relayed link moves to a direct one; any other link in place is one that the peer has lost. */
@@ -419,8 +393,7 @@ export class MeshService implements FabricMesh {
     this.#closing.add(link);
     void link.ended.then(() => this.#closing.delete(link));
     if (this.#committed.get(remote) === link) this.#committed.delete(remote);
-    this.#outcomes.get(link)?.reject(error);
-    this.#outcomes.delete(link);
+    this.#admissions.failed(link, error);
     const isCurrent = this.#links.get(remote) === link;
     if (isCurrent) this.#links.delete(remote);
     this.#moves.closed(link);
