@@ -5,6 +5,14 @@ export const DUPLICATE = "duplicate";
 /** A link that one end had dialled for a call, and that nobody uses any more. */
 export const UNNEEDED = "not needed any more";
 
+/** Codes with which the other side will not change its mind within seconds. */
+const LASTING = new Set(["MEMBERSHIP_INVALID", "NETWORK_MISMATCH", "VERSION_UNSUPPORTED", "DUPLICATE_IDENTITY"]);
+
+/** A refusal that stays one. */
+export function isLasting(error: unknown): boolean {
+  return isEasynetError(error) && LASTING.has(error.code);
+}
+
 export function isDuplicate(error: unknown): boolean {
   return isEasynetError(error, "LINK_CLOSED") && error.details["reason"] === DUPLICATE;
 }

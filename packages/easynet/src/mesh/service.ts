@@ -8,7 +8,7 @@ import type { Hello } from "./hello.ts";
 import { type Decision, Link } from "./link.ts";
 import { LinkKeeping } from "./link-keeping.ts";
 import { LinkMoves } from "./link-moves.ts";
-import { DUPLICATE, reasonOf, UNNEEDED } from "./link-reasons.ts";
+import { DUPLICATE, isLasting, reasonOf, UNNEEDED } from "./link-reasons.ts";
 import { checkApplicationType } from "./link-traffic.ts";
 import { meshConfig, type MeshConfig, STRANGERS_BURST_COUNT_MAX, STRANGERS_PER_SECOND_MAX } from "./mesh-config.ts";
 import { MeshListeners } from "./mesh-events.ts";
@@ -32,9 +32,6 @@ export function createMesh(options: MeshOptions): FabricMesh {
 export function decidesFor(self: Did, remote: Did): boolean {
   return self < remote;
 }
-
-/** Codes with which the other side will not change its mind within seconds. */
-const TERMINAL = new Set(["MEMBERSHIP_INVALID", "NETWORK_MISMATCH", "VERSION_UNSUPPORTED", "DUPLICATE_IDENTITY"]);
 
 export class MeshService implements FabricMesh {
   readonly self: Did;
@@ -149,7 +146,7 @@ export class MeshService implements FabricMesh {
   }
 
   async connect(address: string): Promise<Peer> {
-    this.#checkStarted();
+    if (this.#state !== "started") throw new EasynetError("NODE_STOPPING", {});
     const link = await this.#dial(address);
     if (!link.peer) throw this.#unreachable(address, "the link ended");
     return link.peer;
@@ -436,15 +433,11 @@ export class MeshService implements FabricMesh {
       try {
         await this.#dial(address, did);
       } catch (error) {
-        terminal = isEasynetError(error) && TERMINAL.has(error.code);
+        terminal = isLasting(error);
         this.#options.logger.debug("dial failed", { peer: did, address, error });
       }
     }
     return terminal;
-  }
-
-  #checkStarted(): void {
-    if (this.#state !== "started") throw new EasynetError("NODE_STOPPING", {});
   }
 
   #countLinks(): void {
