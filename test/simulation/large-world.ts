@@ -33,6 +33,7 @@ const LATENCY_MS_MAX = 20;
 /** One node after the other starts, this far apart. */
 const START_EVERY_MS = 10;
 const TRIM_MS = 10_000;
+const STEP_MS = 250;
 
 export class LargeWorld {
   bytes = 0;
@@ -73,21 +74,27 @@ export class LargeWorld {
       const known = pick(this.#random, this.#nodes);
       const node = await this.#start(didOf(index));
       if (known) this.#network.link(node.did, known.did);
-      this.pass(START_EVERY_MS);
+      await this.pass(START_EVERY_MS);
     }
   }
 
   /** Lets time pass until `holds`. @returns ms that it took; Infinity when it did not come within `untilMs` */
-  passUntil(holds: () => boolean, untilMs: number): number {
-    for (let passedMs = 0; passedMs <= untilMs; passedMs += 250) {
+  async passUntil(holds: () => boolean, untilMs: number): Promise<number> {
+    for (let passedMs = 0; passedMs <= untilMs; passedMs += STEP_MS) {
       if (holds()) return passedMs;
-      this.pass(250);
+      await this.pass(STEP_MS);
     }
     return Infinity;
   }
 
-  pass(durationMs: number): void {
-    this.#clock.advance(durationMs);
+  /** Large frames are worked off by promises, which get their turn after each step. */
+  async pass(durationMs: number): Promise<void> {
+    for (let leftMs = durationMs; leftMs > 0; leftMs -= STEP_MS) {
+      this.#clock.advance(Math.min(leftMs, STEP_MS));
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
+    }
   }
 
   /** Every directory lists exactly the living. */
@@ -119,12 +126,12 @@ export class LargeWorld {
   }
 
   /** Broadcasts from a random node. @returns ms until all others had it */
-  broadcast(untilMs: number): number {
+  async broadcast(untilMs: number): Promise<number> {
     for (const node of this.#nodes) node.heard = 0;
     pick(this.#random, this.#nodes)?.gossip.publish("talk", new Uint8Array(100));
     for (let passedMs = 0; passedMs <= untilMs; passedMs += 5) {
       if (this.#nodes.filter(({ heard }) => heard > 0).length >= this.#nodes.length - 1) return passedMs;
-      this.pass(5);
+      await this.pass(5);
     }
     return Infinity;
   }
@@ -135,10 +142,10 @@ export class LargeWorld {
     if (!from || !to || from === to) return true;
     to.heard = 0;
     const linked = from.mesh.reach(to.did);
-    this.pass(500);
+    await this.pass(500);
     await linked;
     from.mesh.send(to.did, { lane: "normal", type: TALK_TYPE, body: new Uint8Array(10) });
-    this.pass(100);
+    await this.pass(100);
     return to.heard > 0;
   }
 
@@ -148,10 +155,10 @@ export class LargeWorld {
   }
 
   /** Times of trimming until what was made for a call is gone. */
-  rest(): void {
+  async rest(): Promise<void> {
     for (let passedMs = 0; passedMs <= 80_000; passedMs += TRIM_MS) {
       this.trim();
-      this.pass(TRIM_MS);
+      await this.pass(TRIM_MS);
     }
   }
 

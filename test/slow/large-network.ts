@@ -33,21 +33,21 @@ export async function run({ cases, seed, onProgress }: SlowOptions): Promise<Slo
 async function live(world: LargeWorld): Promise<Pick<Required<SlowOutcome>, "failures" | "figures">> {
   const startedAtMs = performance.now();
   await world.grow();
-  const agreedMs = world.passUntil(() => world.agreed, WAIT_MS);
+  const agreedMs = await world.passUntil(() => world.agreed, WAIT_MS);
   const growthBytesPerNode = Math.round(world.bytes / world.nodeCount);
-  world.rest();
+  await world.rest();
   world.bytes = 0;
-  world.pass(QUIET_MS);
+  await world.pass(QUIET_MS);
   const quietBytesPerNodeAndSecond = Math.round((world.bytes / world.nodeCount / QUIET_MS) * 1000);
   const { linkCounts, connected } = world;
-  const broadcastMs = world.broadcast(10_000);
+  const broadcastMs = await world.broadcast(10_000);
   world.kill(0.3);
-  const connectedAfterDeathsMs = world.passUntil(() => world.connected, WAIT_MS);
-  const broadcastAfterDeathsMs = world.broadcast(10_000);
-  const agreedAfterDeathsMs = world.passUntil(() => world.agreed, WAIT_MS);
+  const connectedAfterDeathsMs = await world.passUntil(() => world.connected, WAIT_MS);
+  const broadcastAfterDeathsMs = await world.broadcast(10_000);
+  const agreedAfterDeathsMs = await world.passUntil(() => world.agreed, WAIT_MS);
   let talksCount = 0;
   for (let count = 0; count < TALKS_COUNT; count++) talksCount += Number(await world.talk());
-  world.rest();
+  await world.rest();
   const linksCountMax = Math.max(...linkCounts, ...world.linkCounts);
   const figures = {
     agreedMs,

@@ -8,6 +8,7 @@ import type { Did } from "../identity/index.ts";
 import { type Random, sample } from "../kernel/index.ts";
 import {
   compareLives,
+  newMember,
   RumourQueue,
   supersedes,
   suspicionMs,
@@ -65,7 +66,7 @@ export class SwimCore {
     this.#rules = { ...SWIM_RULES, ...options.rules };
     this.#probes = new ProbeTable(options.config);
     this.#nowMs = nowMs;
-    this.#own = { did: self, epoch, incarnation: 0, status: "alive", sinceMs: nowMs, accusers: new Set(), by: self };
+    this.#own = newMember({ did: self, epoch, incarnation: 0 }, nowMs);
     this.#members.set(self, this.#own);
   }
 
@@ -220,9 +221,8 @@ export class SwimCore {
       this.#effects.push({ kind: "count", what: "members-limit" });
       return;
     }
-    const { did, epoch, incarnation } = update;
-    const sinceMs = this.#nowMs;
-    const member: SwimMember = { did, epoch, incarnation, status: "alive", sinceMs, accusers: new Set(), by: did };
+    const { did } = update;
+    const member = newMember(update, this.#nowMs);
     this.#members.set(did, member);
     this.#partCount++;
     this.#round.splice(Math.floor(this.#random.next() * (this.#round.length + 1)), 0, did);

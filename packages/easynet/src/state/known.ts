@@ -1,4 +1,5 @@
 import type { Did } from "../identity/index.ts";
+import { hashText } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
 import {
   compareVersions,
@@ -20,6 +21,7 @@ export const NEVER: Version = { epoch: 0, sequence: 0 };
 /** An owner heard of for the first time; nothing speaks for its being alive yet. */
 export function newKnown(entry: Entry, nowMs: number): Known {
   return {
+    hash: hashText(entry.owner, 0),
     entry,
     status: "dead",
     watched: false,
