@@ -57,7 +57,7 @@ async function startNode(root: KeyPair, options: { carries?: boolean } = {}): Pr
     name: "node",
     membership: await issueMembership(root, keyPair.did, { nowMs: Date.now(), timeToLiveMs: 3_600_000 }),
     verifyMember: (bytes, member) => verifyMembership(bytes, { network: root.did, member, nowMs: Date.now() }),
-    detours: (did) => relay.circuitsTo(did),
+    detours: (did, way) => relay.circuitsTo(did, way),
     ...ports,
   });
   relay.use(listening(mesh, seen));
@@ -132,6 +132,30 @@ describe("a link through a member", () => {
     expect(b.relay.carriedCount).toBe(1);
   });
 
+  test("leads over two members where none is linked to both ends", async () => {
+    const root = generateKeyPair();
+    const [a, d, b, c] = [await startNode(root), await startNode(root), await startNode(root), await startNode(root)];
+    for (const [one, other] of [
+      [a, b],
+      [a, c],
+      [d, c],
+    ] as const)
+      block(one, other);
+    await a.mesh.connect(d.mesh.addresses()[0] ?? "");
+    await b.mesh.connect(d.mesh.addresses()[0] ?? "");
+    await c.mesh.connect(b.mesh.addresses()[0] ?? "");
+    a.mesh.learn(b.did, b.mesh.addresses());
+    await expect.poll(() => a.mesh.peer(b.did)?.via, { timeout: 10_000 }).toBe(d.did);
+    a.mesh.learn(c.did, c.mesh.addresses());
+    expect((await a.mesh.reach(c.did)).via).toBe(b.did);
+    const arrived: string[] = [];
+    c.mesh.handle(TEST_FRAME, ({ body }) => void arrived.push(Buffer.from(body).toString()));
+    a.mesh.send(c.did, { lane: "normal", type: TEST_FRAME, body: Buffer.from(MARKER) });
+    await expect.poll(() => arrived).toEqual([MARKER]);
+    expect(holds(b.seen, MARKER) || holds(d.seen, MARKER)).toBe(false);
+    expect([b.relay.carriedCount, d.relay.carriedCount]).toEqual([1, 1]);
+  });
+
   test("carries frames both ways, large ones too, and the member in the middle sees only ciphertext", async () => {
     const [a, b, c] = await startChain();
     const arrived: Uint8Array[] = [];
@@ -156,7 +180,7 @@ describe("a link through a member", () => {
 
   test("is refused by a member that does not carry", async () => {
     const [a, b, c] = await startChain({ carries: false });
-    await expect(a.mesh.connect(a.relay.circuitsTo(c.did)[0] ?? "")).rejects.toMatchObject({
+    await expect(a.mesh.connect(a.relay.circuitsTo(c.did, "linked")[0] ?? "")).rejects.toMatchObject({
       code: "PEER_UNREACHABLE",
       details: { reason: "relaying is off" },
     });
@@ -165,7 +189,7 @@ describe("a link through a member", () => {
 
   test("is refused to a member that the one in the middle has no link to", async () => {
     const [a] = await startChain();
-    const circuit = a.relay.circuitsTo(generateKeyPair().did)[0] ?? "";
+    const circuit = a.relay.circuitsTo(generateKeyPair().did, "linked")[0] ?? "";
     await expect(a.mesh.connect(circuit)).rejects.toMatchObject({ details: { reason: "no direct link to it" } });
   });
 

@@ -3,12 +3,13 @@
  * mesh, or the directory alone. Joins, leaves, crashes, restarts, changes, partitions and heals are drawn from one
  * seed; then the network is whole, and comes to rest. What must hold stands in world-checks.ts.
  */
-import type { Did, KeyPair } from "../../packages/easynet/src/identity/index.ts";
+import type { Did } from "../../packages/easynet/src/identity/index.ts";
 import { noMetrics, pick, type Random, seededRandom, silentLogger } from "../../packages/easynet/src/kernel/index.ts";
 import { createGossip, createSwim, type Gossip, type Swim } from "../../packages/easynet/src/mesh/index.ts";
 import { createDirectory, type Directory } from "../../packages/easynet/src/state/index.ts";
 import { type FakeMesh, FakeNetwork, VirtualClock } from "../../packages/easynet/src/testing/index.ts";
 import { decodeValue, encodeValue, FRAME_TYPES } from "../../packages/easynet/src/wire/index.ts";
+import { cheapChecks, cheapKeyPair } from "./cheap-signatures.ts";
 import { didOf, type Place, recordName, WorldChecks } from "./world-checks.ts";
 import { BUGS, type PlantedBug, type ProfileName, PROFILES, type WorldProfile } from "./world-profiles.ts";
 
@@ -179,10 +180,7 @@ export class World {
       epoch: told,
       ...(knowing && { liveness: knowing.swim, gossip: knowing.gossip }),
       ...planted?.directory,
-      checks: {
-        verifySignature: (did, bytes, signature) => checksum(did, bytes) === signature[0],
-        verifyCard: () => undefined,
-      },
+      checks: cheapChecks,
     });
     return { mesh, knowing, directory, epoch, name: "" };
   }
@@ -272,16 +270,6 @@ export class World {
       }
     }
   }
-}
-
-function cheapKeyPair(did: Did): Pick<KeyPair, "did" | "sign"> {
-  return { did, sign: (bytes) => new Uint8Array([checksum(did, bytes)]) };
-}
-
-function checksum(did: Did, bytes: Uint8Array): number {
-  let sum = did.charCodeAt(20);
-  for (const byte of bytes) sum = (sum * 31 + byte) & 0xff;
-  return sum;
 }
 
 /** Half of the planted `epoch-not-raised`: what others hold of it does not reach the restarted process. */

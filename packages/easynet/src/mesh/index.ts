@@ -3,11 +3,24 @@ export { createGossip, type Gossip, type GossipHandler, type GossipOptions } fro
 export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts";
 export { watchAddresses } from "./address-watch.ts";
 export { askToJoin, type AskToJoinOptions } from "./ask-to-join.ts";
+export { LinkKeeping } from "./link-keeping.ts";
+export { UNNEEDED } from "./link-reasons.ts";
 export type { MeshConfig } from "./mesh-config.ts";
+export { Redial, type RedialInput } from "./redial-core.ts";
 export { createRelay, type Relay } from "./relay.ts";
 export type { MeshOptions, Stranger } from "./mesh-options.ts";
 export { createMesh } from "./service.ts";
-export type { FrameHandler, Mesh, MeshEvents, MeshFrame, OutgoingFrame, Peer, TwinReport } from "./types.ts";
+export type {
+  FrameHandler,
+  Mesh,
+  MeshEvents,
+  MeshFrame,
+  OutgoingFrame,
+  Peer,
+  ReachOptions,
+  TwinReport,
+  Way,
+} from "./types.ts";
 export { createMdns, type Mdns, type MdnsInterfaceState, type MdnsOptions, type MdnsStatus } from "./mdns.ts";
 export { type MulticastFinding, type MulticastProbe, probeMulticast } from "./mdns-probe.ts";
 export type { SkippedInterface } from "./mdns-interfaces.ts";

@@ -23,7 +23,14 @@ import {
 import type { FrameHandler, MeshFrame, OutgoingFrame } from "./types.ts";
 
 /** Frame types below this belong to the link itself. */
-export const FRAME_TYPE_APPLICATION_MIN = 16;
+const FRAME_TYPE_APPLICATION_MIN = 16;
+
+/** @throws {EasynetError} INVALID_ARGUMENT for a type that is not one of those above the link */
+export function checkApplicationType(type: number): void {
+  if (Number.isInteger(type) && type >= FRAME_TYPE_APPLICATION_MIN && type <= 255) return;
+  const reason = `${type} is not ${FRAME_TYPE_APPLICATION_MIN} to 255`;
+  throw new EasynetError("INVALID_ARGUMENT", { subject: "A frame type", reason });
+}
 
 export interface LinkTrafficOptions {
   readonly remote: Did;

@@ -1,4 +1,5 @@
 import { assert } from "../kernel/index.ts";
+import { FULL_MESH_COUNT_MAX } from "./active-view-core.ts";
 import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES } from "../wire/index.ts";
 
 /** Limits and times of links; each may be set for tests and for slow networks. */
@@ -27,6 +28,8 @@ export interface MeshConfig {
   readonly redialFreshMs: number;
   /** Learnt peers that are dialled at once. */
   readonly dialsCountMax: number;
+  /** Up to this many known peers a link is kept to each; with more, to an active view of them, and on demand. */
+  readonly fullMeshCountMax: number;
   /** Peers kept for redialling; a further one is not stored, and counted. */
   readonly knownPeersCountMax: number;
   /** Admitted links; a further one is refused with OVERLOADED. */
@@ -53,7 +56,8 @@ const MESH_CONFIG: MeshConfig = {
   redialFreshCapMs: 2000,
   redialFreshMs: 600_000,
   dialsCountMax: 8,
-  knownPeersCountMax: 1000,
+  fullMeshCountMax: FULL_MESH_COUNT_MAX,
+  knownPeersCountMax: 5000,
   linksCountMax: 300,
   handshakesCountMax: 64,
   laneQueueBytesMax: 8 * 1024 * 1024,

@@ -2,6 +2,7 @@ import type { Did } from "../identity/index.ts";
 import type { Clock, Logger, Metrics, Random } from "../kernel/index.ts";
 import type { Fabric } from "./fabric.ts";
 import type { MeshConfig } from "./mesh-config.ts";
+import type { Way } from "./types.ts";
 
 export interface MeshOptions {
   /** Not started; `Mesh.start` starts it. */
@@ -22,8 +23,8 @@ export interface MeshOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Further addresses of a learnt peer, tried when none of its own led to a link. */
-  readonly detours?: (did: Did) => readonly string[];
+  /** Further addresses of a learnt peer, tried when none of its own led to a link; none are asked for a `direct` way. */
+  readonly detours?: (did: Did, way: Way) => readonly string[];
   readonly config?: Partial<MeshConfig>;
 }
 

@@ -2,10 +2,12 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Did, generateKeyPair } from "../identity/index.ts";
 import { seededRandom } from "../kernel/index.ts";
+import { fakeDid } from "../testing/index.ts";
 import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
 
 const DIDS = Array.from({ length: 12 }, () => generateKeyPair().did);
 const [A = raise(), B = raise(), C = raise()] = DIDS;
+const SELF = generateKeyPair().did;
 
 function raise(): never {
   throw new Error("no did");
@@ -13,7 +15,7 @@ function raise(): never {
 
 function start(changes: { readonly dialsCountMax?: number; readonly knownCountMax?: number } = {}): Redial {
   const limits = { dialsCountMax: 8, knownCountMax: 100, ...changes };
-  const redial = new Redial({ baseMs: 200, capMs: 30_000, random: seededRandom(1), ...limits });
+  const redial = new Redial({ self: SELF, baseMs: 200, capMs: 30_000, random: seededRandom(1), ...limits });
   redial.step({ kind: "start" }, 0);
   return redial;
 }
@@ -24,7 +26,14 @@ const didsOf = (plan: RedialPlan): readonly Did[] => plan.dials.map((dial) => di
 
 describe("redialling", () => {
   test("nothing is dialled before the start, and everything known at the start", () => {
-    const redial = new Redial({ baseMs: 1, capMs: 1, dialsCountMax: 8, knownCountMax: 8, random: seededRandom(1) });
+    const redial = new Redial({
+      self: SELF,
+      baseMs: 1,
+      capMs: 1,
+      dialsCountMax: 8,
+      knownCountMax: 8,
+      random: seededRandom(1),
+    });
     expect(redial.step(learn(A, "a"), 0)).toEqual({ dials: [], wakeAtMs: undefined, full: false });
     expect(redial.step({ kind: "start" }, 0).dials).toEqual([{ did: A, addresses: ["a"] }]);
   });
@@ -45,6 +54,7 @@ describe("redialling", () => {
   test("a peer that refuses us for good waits for the cap at once", () => {
     const waitsMs = DIDS.map((_, seed) => {
       const redial = new Redial({
+        self: SELF,
         baseMs: 200,
         capMs: 30_000,
         dialsCountMax: 8,
@@ -137,5 +147,50 @@ describe("redialling", () => {
         }
       }),
     );
+  });
+});
+
+describe("with more peers than links", () => {
+  const MANY = Array.from({ length: 40 }, (_, index) => fakeDid(index));
+
+  function crowd(): Redial {
+    const limits = { dialsCountMax: 100, knownCountMax: 100, fullMeshCountMax: 20 };
+    const redial = new Redial({ self: SELF, baseMs: 200, capMs: 30_000, random: seededRandom(1), ...limits });
+    for (const did of MANY) redial.step(learn(did, "a"), 0);
+    return redial;
+  }
+
+  test("only the active view is dialled and kept", () => {
+    const redial = crowd();
+    const dialled = didsOf(redial.step({ kind: "start" }, 0));
+    expect(dialled).toHaveLength(6);
+    expect(MANY.filter((did) => redial.keeps(did, 0)).toSorted()).toEqual(dialled.toSorted());
+  });
+
+  test("another peer takes the place of one that cannot be reached, until that may be tried again", () => {
+    const redial = crowd();
+    const [first = raise()] = didsOf(redial.step({ kind: "start" }, 0));
+    let nowMs = 0;
+    for (let attempt = 1; attempt < 3; attempt++) {
+      nowMs = redial.step(failed(first), nowMs).wakeAtMs ?? nowMs;
+      expect(didsOf(redial.step({ kind: "tick" }, nowMs))).toContain(first);
+    }
+    redial.step(failed(first), nowMs);
+    expect(redial.keeps(first, nowMs)).toBe(false);
+    expect(MANY.filter((did) => redial.keeps(did, nowMs))).toHaveLength(6);
+    expect(redial.keeps(first, nowMs + 60_000)).toBe(true);
+  });
+
+  test("anybody else is dialled when it is asked for, and then let alone", () => {
+    const redial = crowd();
+    const kept = didsOf(redial.step({ kind: "start" }, 0));
+    const stranger = MANY.find((did) => !kept.includes(did)) ?? raise();
+    expect(didsOf(redial.step({ kind: "reach", did: stranger }, 10))).toEqual([stranger]);
+    redial.step(failed(stranger), 20);
+    expect(didsOf(redial.step({ kind: "tick" }, 60_000))).not.toContain(stranger);
+    redial.step({ kind: "reach", did: stranger }, 70_000);
+    redial.step({ kind: "linked", did: stranger, addresses: ["a"] }, 70_010);
+    redial.step({ kind: "lost", did: stranger }, 80_000);
+    expect(didsOf(redial.step({ kind: "tick" }, 120_000))).not.toContain(stranger);
   });
 });

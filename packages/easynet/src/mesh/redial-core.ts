@@ -1,5 +1,6 @@
 import type { Did } from "../identity/index.ts";
 import { backoffMs, type Random } from "../kernel/index.ts";
+import { FULL_MESH_COUNT_MAX, firstOf, Ranking, viewCount } from "./active-view-core.ts";
 
 export type RedialInput =
   /** Dialling may begin; what is learnt before waits. */
@@ -7,6 +8,8 @@ export type RedialInput =
   /** Addresses learnt from elsewhere; a forgotten peer is known again. */
   | { readonly kind: "learn"; readonly did: Did; readonly addresses: readonly string[] }
   | { readonly kind: "forget"; readonly did: Did }
+  /** Somebody wants a link to a known peer now, whether or not it is one to keep. */
+  | { readonly kind: "reach"; readonly did: Did }
   /** A link exists. `addresses` of its hello; `dialled` the one that worked, if we dialled. */
   | {
       readonly kind: "linked";
@@ -41,6 +44,10 @@ export interface RedialOptions {
   readonly dialsCountMax: number;
   readonly knownCountMax: number;
   readonly random: Random;
+  /** This node: decides whom it prefers where there are many. */
+  readonly self: Did;
+  /** Up to this many known peers a link is kept to each; with more, to an active view. @default FULL_MESH_COUNT_MAX */
+  readonly fullMeshCountMax?: number;
 }
 
 interface Known {
@@ -55,11 +62,16 @@ interface Known {
 const ADDRESSES_PER_PEER_MAX = 8;
 /** From here on the delay has reached its cap, whatever the base. */
 const ATTEMPT_MAX = 30;
+/** Dials in vain after which another peer takes the place in the active view until the next try is due. */
+const ATTEMPTS_IN_VIEW_MAX = 3;
 
 /** Decides which known peers are dialled when: full jitter, few at once, fresh peers before hopeless ones. */
 export class Redial {
   readonly #options: RedialOptions;
   readonly #known = new Map<Did, Known>();
+  readonly #ranking: Ranking;
+  /** Links that were asked for, without an outcome yet. */
+  readonly #asked = new Set<Did>();
   /** Forgotten on purpose; what such a peer says of itself is not stored. Oldest out at the limit. */
   readonly #forgotten = new Set<Did>();
   #diallingCount = 0;
@@ -67,10 +79,44 @@ export class Redial {
 
   constructor(options: RedialOptions) {
     this.#options = options;
+    this.#ranking = new Ranking(options.self);
   }
 
   get knownCount(): number {
     return this.#known.size;
+  }
+
+  /** Known peers, linked or not. */
+  known(): Iterable<Did> {
+    return this.#known.keys();
+  }
+
+  has(did: Did): boolean {
+    return this.#known.has(did);
+  }
+
+  /** Whether a link to a known peer is kept without anybody's asking. */
+  keeps(did: Did, nowMs: number): boolean {
+    return this.#known.has(did) && (this.isFullMesh || this.#view(nowMs).has(did));
+  }
+
+  /** Few enough are known for a link to each. */
+  get isFullMesh(): boolean {
+    return this.#known.size <= (this.#options.fullMeshCountMax ?? FULL_MESH_COUNT_MAX);
+  }
+
+  /** The peers of the active view: the preferred ones, without those that cannot be reached at present. */
+  #view(nowMs: number): Set<Did> {
+    return firstOf(this.#ranking, viewCount(this.#known.size + 1), (did) => {
+      const known = this.#known.get(did);
+      if (known?.state !== "waiting") return known !== undefined;
+      return known.addresses.length > 0 && (known.attempt < ATTEMPTS_IN_VIEW_MAX || known.dueAtMs <= nowMs);
+    });
+  }
+
+  /** Those that may be dialled now or later. */
+  #wanted(nowMs: number): Iterable<Did> {
+    return this.isFullMesh ? this.#known.keys() : this.#view(nowMs).union(this.#asked);
   }
 
   step(input: RedialInput, nowMs: number): RedialPlan {
@@ -83,7 +129,7 @@ export class Redial {
       this.#diallingCount++;
       dials.push({ did: next.did, addresses: next.known.addresses });
     }
-    return { dials, wakeAtMs: this.#wakeAtMs(), full };
+    return { dials, wakeAtMs: this.#wakeAtMs(nowMs), full };
   }
 
   /** True when there was no room. */
@@ -98,12 +144,16 @@ export class Redial {
       case "forget":
         this.#forget(input.did);
         break;
+      case "reach":
+        this.#reach(input.did, nowMs);
+        break;
       case "linked":
         return this.#onLinked(input, nowMs);
       case "lost":
         this.#lost(input.did, nowMs);
         break;
       case "failed":
+        this.#asked.delete(input.did);
         this.#wait(input.did, input.terminal ? ATTEMPT_MAX : (this.#known.get(input.did)?.attempt ?? 0) + 1, nowMs);
         break;
       case "network-changed":
@@ -126,6 +176,7 @@ export class Redial {
     const stored = this.#forgotten.has(did) || merged.length === 0 || this.#store(did, merged, nowMs);
     const known = this.#known.get(did);
     if (known) this.#setState(known, "linked");
+    this.#asked.delete(did);
     return !stored;
   }
 
@@ -141,13 +192,23 @@ export class Redial {
     }
     if (this.#known.size >= this.#options.knownCountMax) return false;
     this.#known.set(did, { addresses: bounded, attempt: 0, dueAtMs: nowMs, lostAtMs: -Infinity, state: "waiting" });
+    this.#ranking.add(did);
     return true;
+  }
+
+  #reach(did: Did, nowMs: number): void {
+    const known = this.#known.get(did);
+    if (!known || known.state === "linked") return;
+    this.#asked.add(did);
+    if (known.state === "waiting") known.dueAtMs = nowMs;
   }
 
   #forget(did: Did): void {
     const known = this.#known.get(did);
     if (known?.state === "dialling") this.#diallingCount--;
+    if (known) this.#ranking.delete(did);
     this.#known.delete(did);
+    this.#asked.delete(did);
     this.#forgotten.add(did);
     if (this.#forgotten.size > this.#options.knownCountMax) {
       for (const oldest of this.#forgotten) {
@@ -182,18 +243,20 @@ export class Redial {
 
   #next(nowMs: number): { did: Did; known: Known } | undefined {
     let best: { did: Did; known: Known } | undefined;
-    for (const [did, known] of this.#known) {
-      if (known.state !== "waiting" || known.dueAtMs > nowMs || known.addresses.length === 0) continue;
+    for (const did of this.#wanted(nowMs)) {
+      const known = this.#known.get(did);
+      if (known?.state !== "waiting" || known.dueAtMs > nowMs || known.addresses.length === 0) continue;
       if (!best || known.attempt < best.known.attempt) best = { did, known };
     }
     return best;
   }
 
-  #wakeAtMs(): number | undefined {
+  #wakeAtMs(nowMs: number): number | undefined {
     if (!this.#started || this.#diallingCount >= this.#options.dialsCountMax) return undefined;
     let wakeAtMs: number | undefined;
-    for (const known of this.#known.values()) {
-      if (known.state !== "waiting" || known.addresses.length === 0) continue;
+    for (const did of this.#wanted(nowMs)) {
+      const known = this.#known.get(did);
+      if (known?.state !== "waiting" || known.addresses.length === 0) continue;
       if (wakeAtMs === undefined || known.dueAtMs < wakeAtMs) wakeAtMs = known.dueAtMs;
     }
     return wakeAtMs;

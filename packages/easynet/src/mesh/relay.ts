@@ -29,10 +29,14 @@ import {
   encodeRelayOpen,
   RELAY_FLAG_YOURS,
 } from "./relay-frames.ts";
-import type { Mesh, MeshFrame } from "./types.ts";
+import type { Mesh, MeshFrame, Peer, Way } from "./types.ts";
 
 /** Members that are asked, one after the other, whether they carry a circuit to a peer. */
 const RELAYS_ASKED_COUNT_MAX = 8;
+/** Of these, members that are dialled for it. */
+const RELAYS_DIALLED_COUNT_MAX = 3;
+/** Targets of others' circuits that this node dials at once; for a further one only a link that exists counts. */
+const REACHING_COUNT_MAX = 16;
 const NO_BODY = new Uint8Array(0);
 
 export interface RelayOptions {
@@ -54,8 +58,11 @@ export interface Relay {
   readonly fabric: Fabric;
   /** To be called once, before the mesh starts: circuits run over its links. */
   use(mesh: Mesh): void;
-  /** Circuits through the members that are linked now, to try for a peer that no address of its own reaches. */
-  circuitsTo(did: Did): readonly string[];
+  /**
+   * Circuits to try for a peer that no address of its own reaches: through members that are linked now, those first that
+   * are likely to be linked to it, and the `any` way also through such that have to be dialled first.
+   */
+  circuitsTo(did: Did, way: Way): readonly string[];
   /** Circuits that this node carries for others. */
   readonly carriedCount: number;
 }
@@ -72,6 +79,7 @@ class MeshRelay implements Relay {
   #mesh: Mesh | undefined;
   #onConnection: ((connection: FabricConnection) => void) | undefined;
   #lastId = 0;
+  #reachingCount = 0;
   #timer: Timer | undefined;
 
   constructor(options: RelayOptions) {
@@ -135,12 +143,17 @@ class MeshRelay implements Relay {
     });
   }
 
-  circuitsTo(did: Did): readonly string[] {
-    const relays = (this.#mesh?.peers() ?? []).filter((peer) => peer.via === undefined && peer.did !== did);
+  circuitsTo(did: Did, way: Way): readonly string[] {
+    const relays = (this.#mesh?.peers() ?? []).filter((peer) => peer.did !== did && this.#mayRelay(peer.did));
     // Who is asked first changes, so that no member carries everything.
     const turn = Math.floor(this.#options.random.next() * relays.length);
-    const asked = [...relays.slice(turn), ...relays.slice(0, turn)].slice(0, RELAYS_ASKED_COUNT_MAX);
-    return asked.map((peer) => formatCircuit(peer.did, did));
+    const linked = [...relays.slice(turn), ...relays.slice(0, turn)].toSorted(byHops).map((peer) => peer.did);
+    const neighbours = new Set(this.#mesh?.neighboursOf(did));
+    const near = linked.filter((relay) => neighbours.has(relay));
+    const far = [...neighbours].filter((neighbour) => way === "any" && this.#mesh?.peer(neighbour) === undefined);
+    const others = linked.filter((relay) => !neighbours.has(relay));
+    const asked = [...near, ...far.slice(0, RELAYS_DIALLED_COUNT_MAX), ...others].slice(0, RELAYS_ASKED_COUNT_MAX);
+    return asked.map((relay) => formatCircuit(relay, did));
   }
 
   #wrap(base: Fabric): Fabric {
@@ -166,9 +179,10 @@ class MeshRelay implements Relay {
 
   async #dial(circuit: { relay: Did; target: Did }, signal: AbortSignal | undefined): Promise<FabricConnection> {
     const { relay, target } = circuit;
-    if (!this.#isDirect(relay)) {
+    if (this.#mesh?.isOnDemand(relay)) await this.#mesh.reach(relay, { way: "linked", signal });
+    if (!this.#mayRelay(relay)) {
       const peer = formatCircuit(relay, target);
-      throw new EasynetError("PEER_UNREACHABLE", { peer, reason: "there is no direct link to the relay" });
+      throw new EasynetError("PEER_UNREACHABLE", { peer, reason: "there is no short enough link to the relay" });
     }
     const connection = await this.#ends.dial({ peer: relay, mine: true, id: this.#nextId() }, target, signal);
     this.#options.metrics.count("easynet_relay_circuits_total", { role: "end" });
@@ -180,12 +194,31 @@ class MeshRelay implements Relay {
     return peer !== undefined && peer.via === undefined;
   }
 
-  #onOpen({ from, body }: MeshFrame, leg: Leg): void {
+  /** A direct link, or one over a single member: so a circuit through it has two members in the middle at most. */
+  #mayRelay(did: Did): boolean {
+    const peer = this.#mesh?.peer(did);
+    return peer !== undefined && (peer.via === undefined || this.#isDirect(peer.via));
+  }
+
+  #onOpen({ body }: MeshFrame, leg: Leg): void {
     const { role, did } = decodeRelayOpen(body);
     if (leg.mine) return;
-    const linked = this.#isDirect(from) && this.#isDirect(did);
-    if (role === "carry") this.#step({ kind: "open", leg, target: did, linked });
-    else this.#ends.accept(leg);
+    if (role === "from") this.#ends.accept(leg);
+    else if (this.#options.carries && this.#mesh?.isOnDemand(did)) void this.#carryTo(did, leg);
+    else this.#step({ kind: "open", leg, target: did, linked: this.#isDirect(did) });
+  }
+
+  /** In a large network the link to the target may have to be made first; only directly, or requests would go round. */
+  async #carryTo(target: Did, leg: Leg): Promise<void> {
+    this.#reachingCount++;
+    try {
+      if (this.#reachingCount <= REACHING_COUNT_MAX) await this.#mesh?.reach(target, { way: "direct" });
+    } catch (error) {
+      this.#options.logger.debug("no way to the target of a circuit", { target, code: toEasynetError(error).code });
+    } finally {
+      this.#reachingCount--;
+    }
+    this.#step({ kind: "open", leg, target, linked: this.#isDirect(target) });
   }
 
   #step(input: RelayInput): void {
@@ -264,6 +297,11 @@ class MeshRelay implements Relay {
     this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
     return this.#lastId;
   }
+}
+
+/** Direct links first. */
+function byHops(one: Peer, other: Peer): number {
+  return Number(one.via !== undefined) - Number(other.via !== undefined);
 }
 
 type RelayFrameName = "relay-open" | "relay-accept" | "relay-data" | "relay-credit" | "relay-close";

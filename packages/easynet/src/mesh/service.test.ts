@@ -342,9 +342,9 @@ describe("learning", () => {
     expect(one.events.at(-1)).toBe("left other: the connection broke");
   });
 
-  test("not more than 8 peers are dialled at once, and not more than 1,000 are kept", async () => {
+  test("not more than 8 peers are dialled at once, and not more are kept than the limit", async () => {
     begin({ latencyMs: { min: 1000, max: 1000 } });
-    const one = await world.node("one");
+    const one = await world.node("one", { config: { knownPeersCountMax: 1000, fullMeshCountMax: 1000 } });
     for (let count = 0; count < 1005; count++) one.mesh.learn(keyOf(count), [`/memory/${5000 + count}`]);
     expect(one.counts.get("easynet_known_peers_refused_total")).toBe(5);
     await world.clock.advanceAsync(2500);

@@ -5,14 +5,17 @@ import type { FabricConnection } from "./fabric.ts";
 import { FloodLimit } from "./flood-core.ts";
 import type { Hello } from "./hello.ts";
 import { type Decision, Link } from "./link.ts";
-import { FRAME_TYPE_APPLICATION_MIN } from "./link-traffic.ts";
+import { LinkKeeping } from "./link-keeping.ts";
+import { DUPLICATE, isDuplicate, reasonOf, UNNEEDED } from "./link-reasons.ts";
+import { checkApplicationType } from "./link-traffic.ts";
 import { meshConfig, type MeshConfig, STRANGERS_BURST_COUNT_MAX, STRANGERS_PER_SECOND_MAX } from "./mesh-config.ts";
 import { MeshListeners } from "./mesh-events.ts";
 import type { MeshOptions } from "./mesh-options.ts";
 import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
 import { decodeTwinNotice, reportOfError } from "./twin-messages.ts";
 import { TWIN_NOTICE_TYPE, Twins } from "./twins.ts";
-import type { FrameHandler, Mesh, MeshEvents, OutgoingFrame, Peer } from "./types.ts";
+import { delayUnlessSooner } from "./unless-sooner.ts";
+import type { FrameHandler, Mesh, MeshEvents, OutgoingFrame, Peer, ReachOptions } from "./types.ts";
 
 /** A mesh that is not started yet. */
 export function createMesh(options: MeshOptions): Mesh {
@@ -30,7 +33,6 @@ export function decidesFor(self: Did, remote: Did): boolean {
 
 /** Codes with which the other side will not change its mind within seconds. */
 const TERMINAL = new Set(["MEMBERSHIP_INVALID", "NETWORK_MISMATCH", "VERSION_UNSUPPORTED", "DUPLICATE_IDENTITY"]);
-const DUPLICATE = "duplicate";
 
 export class MeshService implements Mesh {
   readonly self: Did;
@@ -44,6 +46,7 @@ export class MeshService implements Mesh {
   readonly #strangers: FloodLimit;
   readonly #startedAtMs: number;
   readonly #twins: Twins;
+  readonly #keeping: LinkKeeping;
   readonly #handlers = new Map<number, FrameHandler>();
   /** Admitted links; at most `linksCountMax` together with the committed ones. */
   readonly #links = new Map<Did, Link>();
@@ -80,6 +83,18 @@ export class MeshService implements Mesh {
       dialsCountMax: this.#config.dialsCountMax,
       knownCountMax: this.#config.knownPeersCountMax,
       random: options.random,
+      self: this.self,
+      fullMeshCountMax: this.#config.fullMeshCountMax,
+    });
+    this.#keeping = new LinkKeeping({
+      self: this.self,
+      clock: options.clock,
+      redial: this.#redial,
+      detours: options.detours,
+      peers: () => this.peers(),
+      peer: (did) => this.peer(did),
+      dial: (did) => this.#plan({ kind: "reach", did }),
+      stopping: this.#stopping.signal,
     });
     this.#strangers = new FloodLimit({
       burst: STRANGERS_BURST_COUNT_MAX,
@@ -153,8 +168,26 @@ export class MeshService implements Mesh {
     this.#plan({ kind: "forget", did });
   }
 
+  reach(did: Did, options?: ReachOptions): Promise<Peer> {
+    return this.#keeping.reach(did, options);
+  }
+
+  isOnDemand(did: Did): boolean {
+    return this.#keeping.isOnDemand(did);
+  }
+
+  neighboursOf(did: Did): readonly Did[] {
+    return this.#keeping.neighboursOf(did);
+  }
+
+  trim(inUse: (did: Did) => boolean): void {
+    for (const peer of this.#keeping.unneeded(inUse)) {
+      this.#links.get(peer)?.close(new EasynetError("LINK_CLOSED", { peer, reason: UNNEEDED }));
+    }
+  }
+
   send(to: Did, frame: OutgoingFrame): boolean {
-    if (!isApplicationType(frame.type)) throw invalidType(frame.type);
+    checkApplicationType(frame.type);
     return this.#linkTo(to).send(frame);
   }
 
@@ -163,7 +196,7 @@ export class MeshService implements Mesh {
   }
 
   handle(type: number, handler: FrameHandler): void {
-    if (!isApplicationType(type)) throw invalidType(type);
+    checkApplicationType(type);
     this.#handlers.set(type, handler);
   }
 
@@ -345,6 +378,7 @@ export class MeshService implements Mesh {
     this.#countLinks();
     this.#plan({ kind: "linked", did: remote, addresses: hello.addresses, dialled: link.addressDialled });
     this.#listeners.emit("peer-joined", peer);
+    this.#keeping.linked(peer);
     this.#outcomes.get(link)?.resolve(link);
     this.#outcomes.delete(link);
     for (const waiter of this.#waiting) if (waiter.did === remote) waiter.settle(link);
@@ -383,9 +417,13 @@ export class MeshService implements Mesh {
   /** Tries each address, and soon the detours beside them; ends in `linked` (through the admission) or `failed`. */
   async #dialInTurn({ did, addresses }: RedialPlan["dials"][number]): Promise<void> {
     const direct = this.#dialEach(did, addresses);
-    const detours = this.#afterAWhile(direct).then(() => this.#dialEach(did, this.#options.detours?.(did) ?? []));
+    // Addresses behind a router swallow dials for seconds: nobody waits for all of them before a detour is tried.
+    const later = delayUnlessSooner(this.#options.clock, this.#config.detourAfterMs, direct);
+    const detours = later.then(() => this.#dialEach(did, this.#keeping.detours(did)));
     const terminal = (await Promise.all([direct, detours])).some(Boolean);
-    if (!this.#links.has(did)) this.#plan({ kind: "failed", did, terminal });
+    if (this.#links.has(did)) return;
+    this.#plan({ kind: "failed", did, terminal });
+    this.#keeping.failed(did);
   }
 
   /** True when the last refusal is one that stays. */
@@ -401,18 +439,6 @@ export class MeshService implements Mesh {
       }
     }
     return terminal;
-  }
-
-  /** Addresses behind a router swallow dials for seconds: nobody waits for all of them before a detour is tried. */
-  async #afterAWhile(direct: Promise<unknown>): Promise<void> {
-    if (!this.#options.detours) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#options.clock.setTimer(this.#config.detourAfterMs, resolve);
-      void direct.finally(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
   }
 
   #checkStarted(): void {
@@ -432,27 +458,7 @@ export class MeshService implements Mesh {
   }
 }
 
-function isApplicationType(type: number): boolean {
-  return Number.isInteger(type) && type >= FRAME_TYPE_APPLICATION_MIN && type <= 255;
-}
-
-function invalidType(type: number): EasynetError {
-  const reason = `${type} is not ${FRAME_TYPE_APPLICATION_MIN} to 255`;
-  return new EasynetError("INVALID_ARGUMENT", { subject: "A frame type", reason });
-}
-
 /** A direct way takes the place of one through another member. */
 function isBetter(connection: FabricConnection, existing: Link): boolean {
   return existing.relayed && connection.via === undefined;
-}
-
-function isDuplicate(error: unknown): boolean {
-  return isEasynetError(error, "LINK_CLOSED") && error.details["reason"] === DUPLICATE;
-}
-
-/** For people and logs. */
-function reasonOf(error: EasynetError): string {
-  const reason = error.details["reason"];
-  if (error.code === "LINK_CLOSED" && typeof reason === "string") return reason;
-  return error.code === "NODE_STOPPING" ? "the node stopped" : error.message;
 }

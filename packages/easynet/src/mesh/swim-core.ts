@@ -8,6 +8,7 @@ import type { Did } from "../identity/index.ts";
 import { type Random, sample } from "../kernel/index.ts";
 import {
   compareLives,
+  newMember,
   RumourQueue,
   supersedes,
   suspicionMs,
@@ -65,7 +66,7 @@ export class SwimCore {
     this.#rules = { ...SWIM_RULES, ...options.rules };
     this.#probes = new ProbeTable(options.config);
     this.#nowMs = nowMs;
-    this.#own = { did: self, epoch, incarnation: 0, status: "alive", sinceMs: nowMs, accusers: new Set(), by: self };
+    this.#own = newMember({ did: self, epoch, incarnation: 0 }, nowMs);
     this.#members.set(self, this.#own);
   }
 
@@ -87,7 +88,7 @@ export class SwimCore {
     this.#nowMs = nowMs;
     this.#effects = [];
     if (input.kind === "link-up") this.#linkUp(input.peer);
-    else if (input.kind === "link-down") this.#linkDown(input.peer);
+    else if (input.kind === "link-down") this.#linkDown(input.peer, input.unneeded ?? false);
     else if (input.kind === "message") this.#receive(input.from, input.message);
     else if (input.kind === "mode") this.#setMode(input.mode);
     else this.#tick(input.lateMs);
@@ -104,14 +105,14 @@ export class SwimCore {
     this.#tellSoon();
   }
 
-  #linkDown(peer: Did): void {
+  #linkDown(peer: Did, unneeded: boolean): void {
     this.#links.delete(peer);
     if (this.#links.size === 0) {
       this.#probeAtMs = Infinity;
       this.#syncAtMs = Infinity;
     }
     const member = this.#members.get(peer);
-    if (!member || !takesPart(member.status)) return;
+    if (unneeded || !member || !takesPart(member.status)) return;
     // Everybody loses a killed node at the same moment: a few look for it at once, the others unless they hear of it.
     if (this.#chosen()) this.#probe(peer);
     else this.#lost.add(peer);
@@ -185,7 +186,7 @@ export class SwimCore {
   #onDigest(from: Did, { salt, sum }: Extract<SwimMessage, { kind: "digest" }>): void {
     if (this.#rules.digest(this.#part(), salt) === sum) return;
     if (this.#nowMs < this.#listAtMs) return;
-    this.#listAtMs = this.#nowMs + LIST_INTERVAL_MS;
+    this.#listAtMs = this.#nowMs + LIST_MS_PER_MEMBER * this.#members.size;
     this.#sendList(from, true);
   }
 
@@ -220,9 +221,8 @@ export class SwimCore {
       this.#effects.push({ kind: "count", what: "members-limit" });
       return;
     }
-    const { did, epoch, incarnation } = update;
-    const sinceMs = this.#nowMs;
-    const member: SwimMember = { did, epoch, incarnation, status: "alive", sinceMs, accusers: new Set(), by: did };
+    const { did } = update;
+    const member = newMember(update, this.#nowMs);
     this.#members.set(did, member);
     this.#partCount++;
     this.#round.splice(Math.floor(this.#random.next() * (this.#round.length + 1)), 0, did);
@@ -466,7 +466,7 @@ export class SwimCore {
 const PIGGYBACK_COUNT_MAX = 16;
 /** Fresh news waits this long for more. */
 const SOON_MS = 20;
-/** All that is known is sent at most this often. */
-const LIST_INTERVAL_MS = 100;
+/** Between two answers with all that is known, ms per member: so lists take at most about 35 kB/s. */
+const LIST_MS_PER_MEMBER = 2;
 /** Probes under way for others; a further one is refused. */
 const RELAYED_COUNT_MAX = 256;

@@ -1,11 +1,13 @@
 import type { Did } from "../identity/index.ts";
-import { hashText } from "../kernel/index.ts";
+import { hashText, mixHash } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
 import type { Life, SwimConfig, SwimUpdate } from "./swim-types.ts";
 
 /** What this node holds of one member. */
 export interface SwimMember extends Life {
   readonly did: Did;
+  /** Of the did; made once, because sums need it again and again. */
+  readonly hash: number;
   epoch: number;
   incarnation: number;
   status: NodeStatus;
@@ -17,6 +19,14 @@ export interface SwimMember extends Life {
 }
 
 const RANK: Readonly<Record<NodeStatus, number>> = { alive: 0, maintenance: 0, suspect: 1, dead: 2, left: 3 };
+
+const WORDS: Readonly<Record<NodeStatus, number>> = { alive: 0, suspect: 0, maintenance: 1, dead: 2, left: 3 };
+
+/** What is known of a member first. */
+export function newMember({ did, epoch, incarnation }: Life & { readonly did: Did }, sinceMs: number): SwimMember {
+  const accusers = new Set<Did>();
+  return { did, hash: hashText(did, 0), epoch, incarnation, status: "alive", sinceMs, accusers, by: did };
+}
 
 /** Below zero when `one` is the earlier statement of the member itself. */
 export function compareLives(one: Life, other: Life): number {
@@ -55,10 +65,10 @@ export function suspicionMs(config: SwimConfig, memberCount: number, confirmatio
 /** A sum over members that does not depend on their order; two nodes with the same knowledge have the same. */
 export function digestOf(members: Iterable<SwimMember>, salt: number): number {
   let sum = 0;
-  for (const { did, epoch, incarnation, status } of members) {
+  for (const { hash, epoch, incarnation, status } of members) {
     // Whether somebody is suspect passes by itself and is no reason to exchange everything.
-    const word = status === "suspect" ? "alive" : status;
-    sum = (sum + hashText(`${did}.${epoch}.${incarnation}.${word}`, salt)) >>> 0;
+    const word = WORDS[status];
+    sum = (sum + mixHash(mixHash(mixHash(mixHash(hash, salt), epoch), incarnation), word)) >>> 0;
   }
   return sum;
 }

@@ -33,7 +33,8 @@ export type SwimMessage =
 
 export type SwimInput =
   | { readonly kind: "link-up"; readonly peer: Did }
-  | { readonly kind: "link-down"; readonly peer: Did }
+  /** `unneeded`: it was ended on purpose, which says nothing about the peer. */
+  | { readonly kind: "link-down"; readonly peer: Did; readonly unneeded?: boolean }
   | { readonly kind: "message"; readonly from: Did; readonly message: SwimMessage }
   /** This node says something new of itself. */
   | { readonly kind: "mode"; readonly mode: SwimMode }

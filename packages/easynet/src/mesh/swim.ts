@@ -10,6 +10,7 @@ import {
 } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
 import { FRAME_TYPES } from "../wire/index.ts";
+import { UNNEEDED } from "./link-reasons.ts";
 import { encodeSwim, SwimDecoder } from "./swim-codec.ts";
 import { SwimCore } from "./swim-core.ts";
 import type { SwimRules } from "./swim-rules.ts";
@@ -78,7 +79,9 @@ class SwimService implements Swim {
     mesh.handle(FRAME_TYPES.swim, (frame) => this.#onFrame(frame));
     this.#meshListeners = [
       mesh.on("peer-joined", ({ did }) => this.#step({ kind: "link-up", peer: did })),
-      mesh.on("peer-left", ({ did }) => this.#step({ kind: "link-down", peer: did })),
+      mesh.on("peer-left", ({ did }, reason) =>
+        this.#step({ kind: "link-down", peer: did, unneeded: reason === UNNEEDED }),
+      ),
     ];
     for (const { did } of mesh.peers()) this.#step({ kind: "link-up", peer: did });
   }

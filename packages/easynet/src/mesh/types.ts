@@ -59,6 +59,18 @@ export interface MeshEvents {
   "identity-duplicated": [report: TwinReport];
 }
 
+/**
+ * Over what a link may be made: `direct`, the member's own addresses; `linked`, also through members that there are links
+ * to; `any`, also through members that have to be dialled first.
+ */
+export type Way = "direct" | "linked" | "any";
+
+export interface ReachOptions {
+  /** @default any */
+  readonly way?: Way;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Links to every member in reach: what messaging and state stand on. */
 export interface Mesh {
   readonly self: Did;
@@ -72,13 +84,30 @@ export interface Mesh {
   peer(did: Did): Peer | undefined;
   /** Links to a multiaddr or `host:port#did`; resolves when the member is admitted on both sides. */
   connect(address: string): Promise<Peer>;
-  /** Addresses to keep a link to, learnt elsewhere (directory, configuration); dialled and redialled by itself. */
+  /**
+   * Addresses of a member, learnt elsewhere (directory, configuration). While few are known a link to each is dialled and
+   * redialled by itself; with more than FULL_MESH_COUNT_MAX, to an active view of them, and to others on demand.
+   */
   learn(did: Did, addresses: readonly string[]): void;
   /**
    * The machine got other addresses or slept: links whose own address is `gone` end, the others are asked whether they
    * live, and every known peer is dialled at once.
    */
   networkChanged(change: { readonly gone: readonly string[] }): void;
+  /**
+   * A link to a learnt member, dialled now if there is none, directly or through others.
+   * @throws {EasynetError} PEER_UNREACHABLE, DEADLINE_EXCEEDED, NODE_STOPPING, or the reason of `signal`
+   */
+  reach(did: Did, options?: ReachOptions): Promise<Peer>;
+  /** True for a member to which no link is kept, because there are too many; `reach` dials it. */
+  isOnDemand(did: Did): boolean;
+  /** In a network with too many members for a link to each: to whom a member is likely to be linked. Else nobody. */
+  neighboursOf(did: Did): readonly Did[];
+  /**
+   * Ends links that this node dialled on demand and that were unused for a minute, and the ones unused for longest when
+   * there are too many. To be called every few seconds. @param inUse what is in use stays
+   */
+  trim(inUse: (did: Did) => boolean): void;
   /** Forgets a peer for good: no more dialling. */
   forget(did: Did): void;
   /**

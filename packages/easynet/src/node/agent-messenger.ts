@@ -1,6 +1,7 @@
 import type { AgentHost } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
 import { type Clock, createId, EasynetError, fromWireError, toEasynetError } from "../kernel/index.ts";
+import type { Mesh } from "../mesh/index.ts";
 import type { Exchanges } from "../messaging/index.ts";
 import type { AgentCard } from "../model/index.ts";
 import type { Directory, DirectoryNode } from "../state/index.ts";
@@ -24,6 +25,7 @@ interface Receiver {
 export interface AgentMessengerOptions {
   readonly self: Did;
   readonly directory: Directory;
+  readonly links: Pick<Mesh, "reach" | "isOnDemand">;
   readonly exchanges: Exchanges;
   readonly host: AgentHost;
   readonly clock: Clock;
@@ -75,10 +77,11 @@ export class AgentMessenger {
   }
 
   async #deliver(message: AgentMessage, { node, card }: Receiver): Promise<unknown> {
-    const { self, exchanges, host, clock } = this.#options;
+    const { self, exchanges, host, clock, links } = this.#options;
     if (node.did === self) {
       return host.deliver({ agentDid: card.id, kind: message.kind, payload: message.payload, from: message.from });
     }
+    if (links.isOnDemand(node.did)) await links.reach(node.did);
     const nowMs = clock.nowMs();
     const exchange = exchanges.open(node.did, {
       envelope: {

@@ -6,6 +6,8 @@ import { keepDialling } from "./bootstrap.ts";
 
 /** How often a direct way to members that are reached through another one is tried. */
 const DIRECT_INTERVAL_MS = 30_000;
+/** How often links are looked for that nobody needs any more. */
+const TRIM_INTERVAL_MS = 10_000;
 
 export interface ReachingPorts {
   readonly mesh: Mesh;
@@ -33,6 +35,8 @@ export function keepReachable(ports: ReachingPorts): Disposable {
   stack.use(keepDialling(ports.bootstrap, ports));
   const ways = repeat(clock, DIRECT_INTERVAL_MS, () => void direct.look());
   stack.defer(() => ways.cancel());
+  const trimming = repeat(clock, TRIM_INTERVAL_MS, () => mesh.trim((did) => ports.exchanges.openWith(did) > 0));
+  stack.defer(() => trimming.cancel());
   const watch = watchAddresses({
     clock,
     logger,

@@ -91,6 +91,7 @@ export class RunningNode implements EasynetNode {
     this.#startedAtMs = parts.clock.nowMs();
     this.#messenger = new AgentMessenger({
       directory: parts.directory,
+      links: parts.mesh,
       exchanges: parts.exchanges,
       self: this.did,
       clock: parts.clock,

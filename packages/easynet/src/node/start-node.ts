@@ -129,7 +129,7 @@ async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<Mesh> {
   const mesh = createMesh({
     ...parts,
     fabric: relay.fabric,
-    detours: (did) => relay.circuitsTo(did),
+    detours: (did, way) => relay.circuitsTo(did, way),
     membership: () => entrance.membership,
     answerStranger: (stranger) => entrance.answer(stranger),
     verifyMember: (bytes, member) => verifyMembership(bytes, { network, member, nowMs: clock.nowMs() }),

@@ -38,6 +38,8 @@ function routerOver(providers: Readonly<Record<string, Provider>>, options: { id
   const listeners = new Set<() => void>();
   const [known = offerOf({ node: "a", capability: "work" })] = offers;
   const links = new Map(offers.map(({ node }) => [node.did, true]));
+  /** Providers that are linked when they are asked for, and whether that works. */
+  const onDemand = new Map<Did, boolean>();
   const subscribe = (_name: string, listener: (...values: never) => void): Disposable => {
     const call = (): void => void Reflect.apply(listener, undefined, [known.node]);
     listeners.add(call);
@@ -55,7 +57,17 @@ function routerOver(providers: Readonly<Record<string, Provider>>, options: { id
     self: offerOf({ node: "self", capability: "x" }).node.did,
     epoch: 1,
     directory: { ...directory, start: fail, stop: fail, publish: fail, leave: fail, setLoad: fail, nodes: () => [] },
-    links: { peer: (did) => (links.has(did) ? peerOf(did) : undefined), on: subscribe },
+    links: {
+      peer: (did) => (links.has(did) ? peerOf(did) : undefined),
+      on: subscribe,
+      isOnDemand: (did) => onDemand.has(did),
+      reach: async (did) => {
+        const works = onDemand.get(did);
+        if (!works) throw new EasynetError("PEER_UNREACHABLE", { peer: did, reason: "it does not answer" });
+        links.set(did, true);
+        return peerOf(did);
+      },
+    },
     exchanges: {
       open: (to: Did) => Object.assign(run(to), { peer: to, answered: false, cancel: () => undefined }),
       serve: fail,
@@ -70,7 +82,7 @@ function routerOver(providers: Readonly<Record<string, Provider>>, options: { id
     logger: silentLogger,
     metrics: noMetrics,
   });
-  return { router, clock, asked, offers, links, announce: () => listeners.forEach((listener) => listener()) };
+  return { router, clock, asked, offers, links, onDemand, announce: () => listeners.forEach((listener) => listener()) };
 }
 
 function peerOf(did: Did): Peer {
@@ -193,6 +205,17 @@ describe("routing a call", () => {
     links.delete(offers[0]!.node.did);
     for (let count = 0; count < 10; count++) await collect(router.call(work));
     expect(new Set(asked)).toEqual(new Set(["b"]));
+  });
+
+  test("in a large network a provider is linked when it is called, and another one when that fails", async () => {
+    const { router, asked, offers, links, onDemand } = routerOver({ a: answer(1), b: answer(2) });
+    links.clear();
+    for (const [index, { node }] of offers.entries()) onDemand.set(node.did, index === 1);
+    for (let count = 0; count < 10; count++) {
+      expect(codeOf(endOf(await collect(router.call(work))))).toBe("final");
+    }
+    expect(new Set(asked)).toEqual(new Set(["b"]));
+    expect(links.size).toBe(1);
   });
 
   test("a call that was cancelled before it started asks nobody", async () => {

@@ -32,7 +32,7 @@ export interface RouterOptions {
   readonly epoch: number;
   readonly directory: Directory;
   /** Which nodes can be asked now. @default all that the directory knows */
-  readonly links?: Pick<Mesh, "peer" | "on">;
+  readonly links?: Pick<Mesh, "peer" | "on" | "reach" | "isOnDemand">;
   readonly exchanges: Exchanges;
   /** Runs a task on this node. */
   readonly executeLocally: (request: ExecuteRequest) => AsyncIterable<AgentEvent>;
@@ -96,7 +96,7 @@ class LoadRouter {
   ): Promise<Chosen | undefined> {
     const { self, directory, random } = this.#options;
     const usable = (): readonly Offer[] => directory.find(call.query).filter((offer) => !tried.has(offer.card.id));
-    const linked = (): readonly Offer[] => usable().filter((offer) => this.#isLinked(offer));
+    const linked = (): readonly Offer[] => usable().filter((offer) => this.#isAtHand(offer));
     if (linked().length === 0 && tried.size === 0) {
       await this.#waitForOffer(call, { isThere: () => linked().length > 0, isKnown: usable().length > 0, signal });
     }
@@ -121,9 +121,11 @@ class LoadRouter {
     };
   }
 
-  #isLinked({ node }: Offer): boolean {
+  /** There is a link, or one is made when it is asked for. */
+  #isAtHand({ node }: Offer): boolean {
     const { self, links } = this.#options;
-    return !links || node.did === self || links.peer(node.did) !== undefined;
+    if (!links || node.did === self) return true;
+    return links.peer(node.did) !== undefined || links.isOnDemand(node.did);
   }
 
   /**
@@ -161,6 +163,8 @@ class LoadRouter {
   ): AsyncGenerator<AgentEvent, AttemptEnd, void> {
     let answered = false;
     try {
+      const provider = offer.node.did;
+      if (this.#options.links?.isOnDemand(provider)) await this.#options.links.reach(provider, { signal });
       for await (const event of this.#run(offer, call, signal)) {
         if (event.type === "error") return { error: receivedError(event.error, offer, this.#options.self), answered };
         yield event;

@@ -4,7 +4,7 @@
  * differ are compared line by line. The salt is new each time: two states that have one sum by accident differ next time.
  */
 import type { Did } from "../identity/index.ts";
-import { hashText, mixHash } from "../kernel/index.ts";
+import { mixHash } from "../kernel/index.ts";
 import type { Known, Line } from "./core-types.ts";
 import { lineOf } from "./known.ts";
 
@@ -17,17 +17,17 @@ export interface Bucket {
 }
 
 /** The share that an owner belongs to under a salt. */
-export function bucketOf(owner: Did, salt: number): number {
-  return hashText(owner, salt) % BUCKETS_COUNT;
+export function bucketOf({ hash }: Pick<Known, "hash">, salt: number): number {
+  return mixHash(hash, salt) % BUCKETS_COUNT;
 }
 
 /** One sum per share, over owners and versions; independent of their order. */
 export function sumsOf(all: ReadonlyMap<Did, Known>, salt: number): Uint32Array {
   const sums = new Uint32Array(BUCKETS_COUNT);
-  for (const [owner, { entry }] of all) {
-    const hash = hashText(owner, salt);
-    const bucket = hash % BUCKETS_COUNT;
-    sums[bucket] = (sums[bucket] ?? 0) + mixHash(mixHash(hash, entry.epoch), entry.sequence);
+  for (const { hash, entry } of all.values()) {
+    const salted = mixHash(hash, salt);
+    const bucket = salted % BUCKETS_COUNT;
+    sums[bucket] = (sums[bucket] ?? 0) + mixHash(mixHash(salted, entry.epoch), entry.sequence);
   }
   return sums;
 }
@@ -41,6 +41,6 @@ export function differingBuckets(
   const differing = new Map<number, Line[]>();
   for (const [bucket, sum] of own.entries()) if (sum !== theirs[bucket]) differing.set(bucket, []);
   if (differing.size === 0) return [];
-  for (const [owner, known] of all) differing.get(bucketOf(owner, salt))?.push(lineOf(owner, known));
+  for (const [owner, known] of all) differing.get(bucketOf(known, salt))?.push(lineOf(owner, known));
   return Array.from(differing, ([bucket, lines]) => ({ bucket, lines }));
 }

@@ -144,6 +144,8 @@ export type Effect =
 
 /** What the core holds of one owner. */
 export interface Known {
+  /** Of the owner's did; made once, because sums need it again and again. */
+  readonly hash: number;
   entry: Entry;
   status: NodeStatus;
   /** The failure detector decides about it, and not links and leases. */

@@ -23,7 +23,7 @@ import {
 } from "./core-types.ts";
 import { endsAtMs, hereCount, linesOf, newKnown, oldestGone, statusBy, stretched, viewOf } from "./known.ts";
 import { News } from "./news.ts";
-import { NEWS_FANOUT, spreadOf } from "./spread-core.ts";
+import { NEWS_FANOUT, PASSED_ON_COUNT_MAX, spreadOf } from "./spread-core.ts";
 import { Wanted } from "./wanted.ts";
 
 /** Owners known at once; the oldest that is gone makes room, otherwise a newcomer is refused and counted. */
@@ -170,14 +170,12 @@ export class DirectoryCore {
       else this.#effects.push({ kind: "count", what: "entry-stale" });
     }
     if (changed.length === 0 || spread) return;
-    for (const to of this.#links) {
-      const owners = changed.filter((owner) => owner !== to);
-      if (to !== from) this.#sendLines(to, owners);
-    }
+    const others = [...this.#links].filter((to) => to !== from);
+    for (const to of sample(this.#random, others, PASSED_ON_COUNT_MAX)) this.#sendLines(to, changed);
   }
 
   #sendLines(to: Did, owners: readonly Did[]): void {
-    const lines = linesOf(this.#known, owners);
+    const lines = linesOf(this.#known, owners).filter(({ owner }) => owner !== to);
     if (lines.length > 0) this.#effects.push({ kind: "send-news", to, lines });
   }
 

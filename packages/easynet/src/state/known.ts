@@ -1,4 +1,5 @@
 import type { Did } from "../identity/index.ts";
+import { hashText } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
 import {
   compareVersions,
@@ -20,6 +21,7 @@ export const NEVER: Version = { epoch: 0, sequence: 0 };
 /** An owner heard of for the first time; nothing speaks for its being alive yet. */
 export function newKnown(entry: Entry, nowMs: number): Known {
   return {
+    hash: hashText(entry.owner, 0),
     entry,
     status: "dead",
     watched: false,
@@ -88,11 +90,11 @@ export function statusBy(member: MemberWord | undefined, { entry, status }: Know
 }
 
 /** Owners whose renewals come at the times of the configuration. */
-const RENEWING_COUNT = 64;
+const RENEWING_COUNT = 16;
 
 /**
  * A time of renewals and leases where a failure detector decides who lives: they are a reserve then, and with many owners
- * they last longer, so that the network as a whole renews at most about two entries a second.
+ * they last longer, so that the network as a whole renews at most about one entry in two seconds.
  */
 export function stretched(ms: number, ownersCount: number): number {
   return ms * Math.max(1, ownersCount / RENEWING_COUNT);

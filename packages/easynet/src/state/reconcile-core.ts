@@ -46,13 +46,14 @@ export function reconcile(
   if (!range) return result;
   const listed = new Set(lines.map((line) => line.owner));
   for (const [owner, own] of known) {
-    if (!listed.has(owner) && isIn(range, owner)) result.send.push(outgoingOf(own, NEVER));
+    if (!listed.has(owner) && isIn(range, own)) result.send.push(outgoingOf(own, NEVER));
   }
   return result;
 }
 
-function isIn(range: DigestRange | BucketRange, owner: Did): boolean {
-  if ("buckets" in range) return range.buckets.has(bucketOf(owner, range.salt));
+function isIn(range: DigestRange | BucketRange, known: Known): boolean {
+  if ("buckets" in range) return range.buckets.has(bucketOf(known, range.salt));
+  const { owner } = known.entry;
   return owner > range.after && (range.upTo === undefined || owner <= range.upTo);
 }
 

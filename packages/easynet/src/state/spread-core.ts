@@ -4,6 +4,8 @@ import type { Effect, OutgoingEntry } from "./core-types.ts";
 
 /** With more links than this, or members that are not linked, an own entry is broadcast instead of sent over each. */
 const DIRECT_LINKS_MAX = 8;
+/** Peers that are told what was new here: enough that practically everybody hears of it without a digest. */
+export const PASSED_ON_COUNT_MAX = 12;
 /** Peers that get news of renewals. */
 export const NEWS_FANOUT = 3;
 

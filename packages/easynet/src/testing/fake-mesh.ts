@@ -5,10 +5,19 @@
  * what was learnt. What it does not model: admission, framing, the order between lanes.
  */
 import { type Did, keyPairFromSeed } from "../identity/index.ts";
-import { type Clock, EasynetError, type Timer } from "../kernel/index.ts";
-import type { FrameHandler, Mesh, MeshEvents, OutgoingFrame, Peer } from "../mesh/index.ts";
+import { type Clock, EasynetError, type Random, type Timer } from "../kernel/index.ts";
+import {
+  type FrameHandler,
+  type Mesh,
+  type MeshEvents,
+  type OutgoingFrame,
+  type Peer,
+  type ReachOptions,
+  UNNEEDED,
+} from "../mesh/index.ts";
 import type { Lane } from "../wire/index.ts";
 import { EventHeap } from "./event-heap.ts";
+import { FakeRedial } from "./fake-redial.ts";
 
 export interface FakeNetworkOptions {
   readonly clock: Clock;
@@ -22,6 +31,12 @@ export interface FakeNetworkOptions {
   readonly dialMs?: number;
   /** Bytes in flight per link and lane above which `send` returns false. @default 1 MiB */
   readonly laneBytesHigh?: number;
+  /**
+   * Meshes dial by the real policy, with a full mesh up to so many known peers; `autoLink` then only says who can be
+   * dialled at all. Without it whoever learnt of a node is linked to it.
+   */
+  readonly fullMeshCountMax?: number;
+  readonly random?: Random;
   /** Spoils each body after its handler returned, as the real mesh may; false saves the copy. @default true */
   readonly reuseBodies?: boolean;
 }
@@ -53,7 +68,7 @@ interface Link {
 
 /** The hub: who is linked to whom, and what is on its way. */
 export class FakeNetwork {
-  readonly options: Required<FakeNetworkOptions>;
+  readonly options: Required<Omit<FakeNetworkOptions, "fullMeshCountMax" | "random">> & FakeNetworkOptions;
   readonly meshes = new Map<Did, FakeMesh>();
   /** Frames delivered so far. */
   deliveredCount = 0;
@@ -121,6 +136,7 @@ export class FakeNetwork {
     const mesh = this.meshes.get(did);
     if (!mesh) return;
     this.meshes.delete(did);
+    mesh.redial?.stop();
     for (const peer of mesh.peers()) this.#cutFrom(mesh, peer.did, "connection reset");
   }
 
@@ -132,9 +148,11 @@ export class FakeNetwork {
   }
 
   dialLearnt(mesh: FakeMesh): void {
-    for (const other of this.meshes.values()) {
-      if (mesh.learnt.has(other.self) || other.learnt.has(mesh.self)) this.dial(mesh, other.self);
-    }
+    if (mesh.redial) mesh.redial.plan({ kind: "network-changed" });
+    else
+      for (const other of this.meshes.values()) {
+        if (mesh.learnt.has(other.self) || other.learnt.has(mesh.self)) this.dial(mesh, other.self);
+      }
   }
 
   dial(mesh: FakeMesh, to: Did): void {
@@ -144,7 +162,17 @@ export class FakeNetwork {
     });
   }
 
+  /** As `dial`, and tells whether there is a link. */
+  try(mesh: FakeMesh, to: Did, done: (linked: boolean) => void): void {
+    this.later(this.options.dialMs, () => {
+      if (this.meshes.get(mesh.self) !== mesh) return;
+      this.link(mesh.self, to);
+      done(mesh.linkTo(to) !== undefined);
+    });
+  }
+
   #dialBoth(one: FakeMesh, other: FakeMesh): void {
+    if (one.redial) return;
     if (this.meshes.get(one.self) !== one || this.meshes.get(other.self) !== other) return;
     if (one.learnt.has(other.self)) this.dial(one, other.self);
     else if (other.learnt.has(one.self)) this.dial(other, one.self);
@@ -198,6 +226,7 @@ export class FakeMesh implements Mesh {
   readonly epoch: number;
   /** What the node keeps dialling. */
   readonly learnt = new Map<Did, readonly string[]>();
+  readonly redial: FakeRedial | undefined;
   readonly #name: string;
   readonly #hub: FakeNetwork;
   readonly #links = new Map<Did, Attached>();
@@ -211,6 +240,17 @@ export class FakeMesh implements Mesh {
     this.network = fakeNetworkDid();
     this.epoch = options.epoch ?? 1;
     this.#name = options.name ?? self.slice(-4);
+    const { clock, random, fullMeshCountMax } = hub.options;
+    if (!random || fullMeshCountMax === undefined) return;
+    this.redial = new FakeRedial({
+      self,
+      clock,
+      random,
+      fullMeshCountMax,
+      peers: () => this.peers(),
+      peer: (did) => this.peer(did),
+      dial: (did, done) => hub.try(this, did, done),
+    });
   }
 
   async start(): Promise<void> {
@@ -241,7 +281,27 @@ export class FakeMesh implements Mesh {
     return peer;
   }
 
+  async reach(did: Did, options?: ReachOptions): Promise<Peer> {
+    return this.peer(did) ?? this.redial?.keeping.reach(did, options) ?? this.connect(`fake#${did}`);
+  }
+
+  isOnDemand(did: Did): boolean {
+    return this.redial?.keeping.isOnDemand(did) ?? false;
+  }
+
+  neighboursOf(did: Did): readonly Did[] {
+    return this.redial?.keeping.neighboursOf(did) ?? [];
+  }
+
+  trim(inUse: (did: Did) => boolean): void {
+    for (const did of this.redial?.keeping.unneeded(inUse) ?? []) this.#hub.cut(this.self, did, UNNEEDED);
+  }
+
   learn(did: Did, addresses: readonly string[]): void {
+    if (this.redial) {
+      this.redial.plan({ kind: "learn", did, addresses });
+      return;
+    }
     this.learnt.set(did, addresses);
     if (!this.#links.has(did)) this.#hub.dial(this, did);
   }
@@ -252,6 +312,7 @@ export class FakeMesh implements Mesh {
 
   forget(did: Did): void {
     this.learnt.delete(did);
+    this.redial?.plan({ kind: "forget", did });
   }
 
   send(to: Did, frame: OutgoingFrame): boolean {
@@ -323,6 +384,7 @@ export class FakeMesh implements Mesh {
       waiters: new Map(),
     });
     for (const listener of this.#joined) listener(peer);
+    this.redial?.linked(peer);
   }
 
   detach(did: Did, link: Link, reason: string): void {
@@ -332,6 +394,7 @@ export class FakeMesh implements Mesh {
     const error = new EasynetError("LINK_CLOSED", { peer: did, reason });
     for (const waiters of attached.waiters.values()) for (const waiter of waiters) waiter.reject(error);
     for (const listener of this.#left) listener(attached.peer, reason);
+    this.redial?.plan({ kind: "lost", did });
   }
 
   #deliver(
