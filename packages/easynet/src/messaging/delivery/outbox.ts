@@ -100,9 +100,10 @@ export class Outbox {
   }
 
   async drained(to: Did, signal: AbortSignal | undefined): Promise<void> {
-    const owed = this.#peers.get(to);
-    while (owed && !(this.#hasRoom(owed) && !owed.crowded)) {
-      if (this.#closed || this.#peers.get(to) !== owed) throw new EasynetError("NODE_STOPPING", {});
+    for (;;) {
+      const owed = this.#peers.get(to);
+      if (!owed || (this.#hasRoom(owed) && !owed.crowded)) return;
+      if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
       if (signal?.aborted) throw new EasynetError("CANCELLED", { subject: "Waiting for room in the outbox" });
       await new Promise<void>((resolve) => {
         const wake = (): void => {
