@@ -10,8 +10,10 @@ import { type Server, startNatsServer, startRabbitmq, startRedis } from "./messa
 
 const ROUNDS = 3;
 const SIZES = [256, 1024] as const;
-/** How many messages of a burst may wait for their confirmation, and how many one has: about two seconds' worth. */
-const LOAD = { outstanding: 1024, durationS: 2, countMin: 20_000, countMax: 300_000 };
+/** How many messages may wait for their confirmation: with few, all that counts is how long one sync takes. */
+const OUTSTANDING = [1024, 4096] as const;
+/** How many messages a burst has: about so many seconds' worth. */
+const BURST = { durationS: 1.5, countMin: 20_000, countMax: 300_000 };
 /** A quiet stream, for the latencies. */
 const PACE = { count: 1500, perSecond: 500, size: 256 };
 const VOLATILE_STREAM = { count: 1_000_000, size: 256 };
@@ -22,6 +24,10 @@ const PEERS = [
   { name: "rabbitmq", what: "RabbitMQ quorum queue of one node", start: startRabbitmq },
   { name: "nats", what: "NATS JetStream, file storage; it does NOT sync before it confirms", start: startNatsServer },
 ] as const;
+
+const LOADS = SIZES.flatMap((size) =>
+  OUTSTANDING.map((outstanding) => ({ size, outstanding, suffix: `${size}_outstanding_${outstanding}` })),
+);
 
 type Figures = Record<string, number>;
 type Order = Parameters<Pair["run"]>[0];
@@ -53,17 +59,17 @@ async function run(): Promise<BenchResult> {
 
 async function measureLoads(pairs: readonly Pair[]): Promise<Map<string, Figures>> {
   const figures = new Map<string, Figures>(pairs.map(({ system }) => [system, {}]));
-  for (const size of SIZES) {
+  for (const { size, outstanding, suffix } of LOADS) {
     const orderOf = (perSecond: number): Order => {
-      const count = Math.round(Math.min(LOAD.countMax, Math.max(LOAD.countMin, perSecond * LOAD.durationS)));
-      return { do: "load", size, count, outstanding: LOAD.outstanding };
+      const count = Math.round(Math.min(BURST.countMax, Math.max(BURST.countMin, perSecond * BURST.durationS)));
+      return { do: "load", size, count, outstanding };
     };
     for (const [pair, bursts] of await rounds(pairs, orderOf)) {
       const of = (key: "perSecond" | "cpuUs" | "serverCpuUs"): number => median(bursts.map((burst) => burst[key]));
       Object.assign(figures.get(pair.system) ?? {}, {
-        [`messages_per_second_${size}`]: Math.round(of("perSecond")),
-        [`cpu_us_per_message_${size}`]: round(of("cpuUs")),
-        [`server_cpu_us_per_message_${size}`]: round(of("serverCpuUs")),
+        [`messages_per_second_${suffix}`]: Math.round(of("perSecond")),
+        [`cpu_us_per_message_${suffix}`]: round(of("cpuUs")),
+        ...(of("serverCpuUs") > 0 && { [`server_cpu_us_per_message_${suffix}`]: round(of("serverCpuUs")) }),
       });
     }
   }
@@ -143,9 +149,9 @@ function report({ servers, missing, figures, volatile }: Findings): BenchResult 
   const peers: Record<string, string | Record<string, number | string>> = { floor: figures.get("floor") ?? {} };
   for (const [name, other] of figures) {
     if (name === "easynet") continue;
-    for (const size of SIZES) {
-      const key = `messages_per_second_${size}`;
-      metrics[`throughput_ratio_vs_${name}_${size}`] = round((own[key] ?? 0) / (other[key] ?? 0));
+    for (const { suffix } of LOADS) {
+      const key = `messages_per_second_${suffix}`;
+      metrics[`throughput_ratio_vs_${name}_${suffix}`] = round((own[key] ?? 0) / (other[key] ?? 0));
     }
     for (const key of [`delivered_p50_ms_at_${PACE.perSecond}`, `confirmed_p50_ms_at_${PACE.perSecond}`]) {
       metrics[`${key.replace("_ms", "")}_ratio_vs_${name}`] = round((own[key] ?? 0) / (other[key] ?? 0));
@@ -161,7 +167,14 @@ function report({ servers, missing, figures, volatile }: Findings): BenchResult 
   return {
     metrics,
     peers,
-    samples: { rounds: ROUNDS, sizes: SIZES, load: LOAD, pace: PACE, volatile: [VOLATILE_STREAM, VOLATILE_PACE] },
+    samples: {
+      rounds: ROUNDS,
+      sizes: SIZES,
+      outstanding: OUTSTANDING,
+      burst: BURST,
+      pace: PACE,
+      volatile: [VOLATILE_STREAM, VOLATILE_PACE],
+    },
     notes: [
       "CPU is that of both client processes; that of a broker stands beside it as server_cpu.",
       "delivered: from the call that publishes to the consumer's handler; confirmed: to the publisher's confirmation. Only easynet's (and the floor's) confirmation says that the consumer's side has it on disk; a broker's says that the broker has it.",

@@ -2,7 +2,7 @@ import type { EasynetError } from "../kernel/index.ts";
 import type { GroupMessage } from "./writer-protocol.ts";
 import type { CommitDurability, Write } from "./types.ts";
 
-/** First size of a group's buffer, bytes; it doubles when it is full. */
+/** First size of a group's buffer when there is none to use again, bytes; it doubles when it is full. */
 const BUFFER_BYTES_INITIAL = 16 * 1024;
 
 /** One commit of a group: what it asks for, and how it is answered. */
@@ -20,10 +20,15 @@ export class CommitGroup {
   readonly #lengths: number[] = [];
   readonly #ends: number[] = [];
   readonly commits: GroupedCommit[] = [];
-  #bytes = new Uint8Array(BUFFER_BYTES_INITIAL);
+  #bytes: Uint8Array<ArrayBuffer>;
   #used = 0;
   #weight = 0;
   #durability: CommitDurability = "process";
+
+  /** @param buffer of an earlier group, whatever is in it */
+  constructor(buffer?: Uint8Array<ArrayBuffer>) {
+    this.#bytes = buffer ?? new Uint8Array(BUFFER_BYTES_INITIAL);
+  }
 
   /** Sum of the weights of its commits, bytes. */
   get weight(): number {
@@ -42,7 +47,7 @@ export class CommitGroup {
   }
 
   /** The message for the writer; the buffer in it is to be transferred, so the group cannot grow any more. */
-  toMessage(): GroupMessage & { readonly bytes: Uint8Array<ArrayBuffer> } {
+  toMessage(): GroupMessage {
     return {
       kind: "group",
       durability: this.#durability,

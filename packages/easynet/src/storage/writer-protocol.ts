@@ -25,7 +25,7 @@ export interface GroupMessage {
   readonly lengths: readonly number[];
   /** For each commit the index after its last write. */
   readonly ends: readonly number[];
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 export type ToWriter = GroupMessage | { readonly kind: "close" };
@@ -44,5 +44,6 @@ export interface CommitFailure {
 export type FromWriter =
   | { readonly kind: "ready"; readonly checked: boolean }
   | { readonly kind: "refused"; readonly failure: Failure }
-  | { readonly kind: "done"; readonly failures: readonly CommitFailure[] }
+  /** The group's bytes come back, so that the next one need not allocate. */
+  | { readonly kind: "done"; readonly failures: readonly CommitFailure[]; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "closed" };

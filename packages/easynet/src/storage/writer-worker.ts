@@ -109,7 +109,7 @@ class SyncSwitch {
 }
 
 function serve(port: NonNullable<typeof parentPort>, data: WriterData): void {
-  const reply = (message: FromWriter): void => port.postMessage(message);
+  const reply = (message: FromWriter, transfer?: ArrayBuffer[]): void => port.postMessage(message, transfer);
   let statements: Statements;
   let sync: SyncSwitch;
   try {
@@ -125,7 +125,8 @@ function serve(port: NonNullable<typeof parentPort>, data: WriterData): void {
   port.on("message", (message: ToWriter) => {
     if (message.kind === "group") {
       sync.set(message.durability);
-      reply({ kind: "done", failures: writeGroup(statements, message, data.path) });
+      const { bytes } = message;
+      reply({ kind: "done", failures: writeGroup(statements, message, data.path), bytes }, [bytes.buffer]);
       return;
     }
     statements.database.close();

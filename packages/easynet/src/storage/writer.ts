@@ -5,13 +5,18 @@ import { CommitGroup } from "./commit-group.ts";
 import { toStoreError } from "./failures.ts";
 import { GROUP_BYTES_MAX, QUEUE_BYTES_MAX } from "./limits.ts";
 import type { CommitOptions, Write } from "./types.ts";
-import type { CommitFailure, Failure, FromWriter, WriterData } from "./writer-protocol.ts";
+import type { Failure, FromWriter, WriterData } from "./writer-protocol.ts";
 
 /** From source the worker is TypeScript that Node strips; from dist it is JavaScript. */
 const WORKER_URL = new URL(
   import.meta.url.endsWith(".ts") ? "./writer-worker.ts" : "./writer-worker.js",
   import.meta.url,
 );
+
+/** A larger buffer is not kept for the next group, bytes: what a burst needed is given back. */
+const SPARE_BYTES_MAX = 2 * 1024 * 1024;
+
+type Done = Extract<FromWriter, { readonly kind: "done" }>;
 
 export interface WriterPorts {
   readonly logger: Logger;
@@ -28,6 +33,8 @@ export class Writer {
   readonly #ports: WriterPorts;
   readonly #waiting: CommitGroup[] = [];
   #inFlight: CommitGroup | undefined;
+  /** The buffer of a group that is on disk, for the next one: new ones are zeroed, and press the garbage collector. */
+  #spare: Uint8Array<ArrayBuffer> | undefined;
   #queuedBytes = 0;
   #sendScheduled = false;
   /** Why no commit is taken any more; set by close and by the death of the thread. */
@@ -46,7 +53,7 @@ export class Writer {
       });
     });
     worker.on("message", (message: FromWriter) => {
-      if (message.kind === "done") this.#done(message.failures);
+      if (message.kind === "done") this.#done(message);
     });
     worker.on("error", (error) => this.#fail(`the writer thread died: ${describe(error)}`));
     // An idle store does not keep the process alive; one with commits under way does.
@@ -99,7 +106,8 @@ export class Writer {
   #groupFor(weight: number): CommitGroup {
     const last = this.#waiting.at(-1);
     if (last && last.weight + weight <= GROUP_BYTES_MAX) return last;
-    const group = new CommitGroup();
+    const group = new CommitGroup(this.#spare);
+    this.#spare = undefined;
     this.#waiting.push(group);
     return group;
   }
@@ -127,9 +135,10 @@ export class Writer {
     this.#worker.postMessage(message, [message.bytes.buffer]);
   }
 
-  #done(failures: readonly CommitFailure[]): void {
+  #done({ failures, bytes }: Done): void {
     const group = this.#inFlight;
     if (!group) return;
+    if (bytes.byteLength <= SPARE_BYTES_MAX) this.#spare = bytes;
     this.#queuedBytes -= group.weight;
     this.#inFlight = undefined;
     // The next group goes to the disk before the callers of this one run.
