@@ -3,7 +3,7 @@ import { World, type WorldOptions } from "./world.ts";
 import type { ProfileName } from "./world-profiles.ts";
 
 /** More seeds: EASYNET_SIM_SEEDS=10000; one seed: EASYNET_SIM_SEED=7. */
-const SEED_COUNT = Number(process.env["EASYNET_SIM_SEEDS"] ?? 40);
+const SEED_COUNT = Number(process.env["EASYNET_SIM_SEEDS"] ?? 25);
 const ONE_SEED = process.env["EASYNET_SIM_SEED"];
 
 interface Found {
