@@ -205,7 +205,7 @@ describe("offering functions", () => {
     const { agent } = await client.take("registered");
     expect(agent).toMatch(/^process-\d+$/);
     expect(node.offers({ capability: "bare" })).toMatchObject([
-      { capability: { idempotent: false, sideEffects: "external", durability: "volatile" } },
+      { capability: { idempotent: false, sideEffects: "external", durability: "disk" } },
     ]);
     client.close();
   });

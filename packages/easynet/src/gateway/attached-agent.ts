@@ -132,5 +132,7 @@ const UNDECLARED = { sideEffects: "external", idempotent: false } as const;
 
 function capabilityOf(declared: FunctionDeclaration): Capability {
   const given = Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
-  return capabilitySchema.parse(capabilityWith({ ...UNDECLARED, ...given, name: declared.name }));
+  // Whatever has effects is stored before it runs, unless the process says that it need not be.
+  const durability = declared.sideEffects === "none" ? "volatile" : "disk";
+  return capabilitySchema.parse(capabilityWith({ ...UNDECLARED, durability, ...given, name: declared.name }));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { exchangePair, finalEvent, readAll } from "../testing/exchange-pair.ts";
-import { encodeValue, FRAME_TYPES } from "../wire/index.ts";
+import { encodeValue, envelopeToArray, FRAME_TYPES } from "../wire/index.ts";
 
 describe("frames of a peer that breaks the rules", () => {
   const types = {
@@ -91,5 +91,56 @@ describe("frames of a peer that breaks the rules", () => {
     await clock.advanceAsync(10);
     expect(outcome.events).toEqual([finalEvent(1)]);
     expect(provider.metrics.counts.get("easynet_exchange_frames_dropped_total duplicate")).toBe(1);
+  });
+});
+
+describe("the opening of a stored task", () => {
+  const type = FRAME_TYPES["exchange-open"];
+
+  test.each([[7], [[]], [[1, 0]], [[true]], [[true, -1]], [[true, 0.5]], [[true, "0"]]])(
+    "that says %j is refused",
+    async (task) => {
+      const { clock, caller, provider, request } = exchangePair();
+      let served = 0;
+      provider.exchanges.serve(async () => {
+        served++;
+      });
+      const head = [envelopeToArray(request().envelope), null, "work", null, [[], {}]];
+      caller.mesh.send(provider.mesh.self, {
+        lane: "normal",
+        type,
+        correlation: 1,
+        body: encodeValue([...head, task]),
+      });
+      await clock.advanceAsync(5);
+      expect(served).toBe(0);
+      expect(provider.metrics.counts.get("easynet_exchanges_refused_total FRAME_MALFORMED")).toBe(1);
+    },
+  );
+
+  test("reaches the provider as it was, and a live one stays as it was before", async () => {
+    const { clock, provider, open } = exchangePair();
+    const tasks: unknown[] = [];
+    provider.exchanges.serve(async (exchange) => {
+      tasks.push(exchange.request.task);
+      await exchange.send(finalEvent(1));
+    });
+    open({ task: { start: true, cursor: 0 } });
+    open({ task: { start: false, cursor: 9 }, input: { args: [new Uint8Array(300_000)], kwargs: {} } });
+    open();
+    await clock.advanceAsync(20);
+    expect(tasks).toHaveLength(3);
+    expect(tasks).toEqual(expect.arrayContaining([{ start: true, cursor: 0 }, { start: false, cursor: 9 }, undefined]));
+  });
+
+  test("an acceptance that nobody asked for breaks the protocol", async () => {
+    const { clock, provider, open } = exchangePair();
+    provider.exchanges.serve(async (exchange) => {
+      exchange.accept(0);
+      await exchange.send(finalEvent(1));
+    });
+    const outcome = readAll(open());
+    await clock.advanceAsync(5);
+    expect(outcome.error).toMatchObject({ code: "PROVIDER_MISBEHAVED" });
   });
 });

@@ -1,5 +1,5 @@
 import type { Agent, TaskContext } from "../agents/index.ts";
-import { generateKeyPair, type KeyPair } from "../identity/index.ts";
+import { generateKeyPair, type KeyPair, parseDid } from "../identity/index.ts";
 import {
   type Clock,
   createId,
@@ -9,6 +9,7 @@ import {
   systemClock,
   toEasynetError,
 } from "../kernel/index.ts";
+import type { TaskReport } from "../messaging/index.ts";
 import { type AgentCard, type AgentEvent, type Capability, capabilityWith, type NodeRecord } from "../model/index.ts";
 import {
   type AgentHandle,
@@ -60,6 +61,8 @@ export class FakeNode implements EasynetNode {
   readonly home: string;
   /** Real invitations, kept in memory. */
   readonly joining: Invitations;
+  /** What `task` and `tasks` tell, by id: a fake node stores none of its own. */
+  readonly storedTasks = new Map<string, TaskReport>();
   readonly #keyPair = generateKeyPair();
   readonly #options: FakeNodeOptions;
   readonly #clock: Clock;
@@ -133,13 +136,20 @@ export class FakeNode implements EasynetNode {
     this.#maintenance = on;
   }
 
-  /** It stores no tasks. */
-  task(id: string): Promise<never> {
-    return Promise.reject(new EasynetError("TASK_FORGOTTEN", { peer: this.name, taskId: id }));
+  async task(id: string): Promise<TaskReport> {
+    const report = this.storedTasks.get(id);
+    if (!report) throw new EasynetError("TASK_FORGOTTEN", { peer: this.name, taskId: id });
+    return report;
   }
 
   tasks(): TaskLists {
-    return { asked: [], served: [] };
+    const asked = Array.from(this.storedTasks.values(), ({ node, state, error, ...task }) => {
+      const isOver = state === "completed" || state === "canceled" || state === "failed";
+      const end = isOver ? { atMs: task.createdAtMs, code: error?.code ?? "" } : undefined;
+      const known = { agent: "", digest: "", accepted: state !== "submitted", cancelling: false };
+      return { ...task, ...known, node: parseDid(node), end };
+    });
+    return { asked, served: [] };
   }
 
   cards(): readonly AgentCard[] {

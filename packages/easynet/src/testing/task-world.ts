@@ -4,6 +4,7 @@ import {
   createExchanges,
   createTaskCaller,
   createTaskServer,
+  encodeState,
   type ExchangeRequest,
   type Exchanges,
   type TaskCaller,
@@ -75,7 +76,7 @@ export class TaskWorld {
     exchanges.serve(async (exchange) => {
       const { from, request, signal } = exchange;
       if (!request.task) {
-        await exchange.send({ type: "final", value: ["working", 0, null], stop: "end" });
+        await exchange.send({ type: "final", value: encodeState(server.find(from, request.envelope.id)), stop: "end" });
         return;
       }
       const options = { signal, onAccepted: (cursor: number): void => exchange.accept(cursor) };

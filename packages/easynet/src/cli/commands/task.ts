@@ -19,7 +19,7 @@ export async function task(context: CliContext, id: string): Promise<void> {
     context.say(context.text("task.notYet", { node }));
   for (const item of report.items ?? []) printValue(context, item);
   if (report.error) throw fromWireError(report.error);
-  if (report.state !== "completed" || !report.reached) context.print(context.text(`task.${report.state}`));
+  if (report.state !== "completed" || !report.reached) context.print(context.text(`taskState.${report.state}`));
   else if (report.items === undefined || (report.value !== undefined && report.value !== null)) {
     printValue(context, report.value ?? report.text ?? null);
   }

@@ -33,7 +33,7 @@ export async function tasks(context: CliContext): Promise<void> {
     .map(({ id, capability, state, other, atMs }) => [
       printable(id),
       printable(capability),
-      context.text(`task.${state}`),
+      context.text(`taskState.${state}`),
       other,
       formatAge(nowMs - atMs, context.language),
     ]);

@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EasynetError } from "../../kernel/index.ts";
 import type { AgentEvent } from "../../model/index.ts";
@@ -348,4 +349,86 @@ describe("a task that a node gives itself", () => {
       reached: true,
     });
   });
+});
+
+describe("asked for its state", () => {
+  test("a task is told by its provider, while it runs and when it has ended", async () => {
+    const world = worldOf();
+    world.call(1, 2, { args: [5] });
+    await world.clock.advanceAsync(20);
+    const { caller } = world.nodes.get(1)!;
+    const { id } = world.request(1).envelope;
+    const running = caller.report(id);
+    await world.clock.advanceAsync(10);
+    await expect(running).resolves.toMatchObject({ state: "working", reached: true });
+    await world.clock.advanceAsync(500);
+    const ended = caller.report(id);
+    await world.clock.advanceAsync(10);
+    await expect(ended).resolves.toMatchObject({ state: "completed", value: "done", items: range(5), reached: true });
+    world.cut(1, 2);
+    await expect(caller.report(id)).resolves.toMatchObject({ state: "completed", reached: false });
+    await expect(caller.report("never")).rejects.toMatchObject({ code: "TASK_FORGOTTEN" });
+  });
+});
+
+describe("a provider that breaks the rules", () => {
+  test("by going on after another event than the last one is told apart from the task's end", async () => {
+    const world = worldOf();
+    world.nodes.get(2)!.exchanges.serve(async (exchange) => {
+      exchange.accept(7);
+      await exchange.send(final("wrong"));
+    });
+    const seen = world.call(1, 2);
+    await world.clock.advanceAsync(10);
+    expect(seen.error?.code).toBe("PROVIDER_MISBEHAVED");
+    expect(world.nodes.get(1)!.caller.list()).toMatchObject([{ end: undefined }]);
+  });
+
+  test("by ending what it never accepted is not believed", async () => {
+    const world = worldOf();
+    world.nodes.get(2)!.exchanges.serve((exchange) =>
+      exchange.send({
+        type: "error",
+        error: new EasynetError("FUNCTION_FAILED", { capability: "w", name: "E", reason: "r" }).toJSON(),
+      }),
+    );
+    const seen = world.call(1, 2);
+    await world.clock.advanceAsync(10);
+    expect(seen.error?.code).toBe("FUNCTION_FAILED");
+    expect(world.nodes.get(1)!.caller.list()).toMatchObject([{ accepted: false, end: undefined }]);
+  });
+});
+
+test("wherever the stream is cut, and whatever its sizes are, the caller sees what was said, once and in order", async () => {
+  const scenario = fc.record({
+    sizes: fc.array(fc.oneof(fc.nat(200), fc.nat(400_000)), { minLength: 1, maxLength: 10 }),
+    cuts: fc.array(fc.record({ afterMs: fc.integer({ min: 1, max: 60 }), awayMs: fc.nat(400) }), { maxLength: 8 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(scenario, async ({ sizes, cuts }) => {
+      const world = worldOf();
+      world.script = async function* () {
+        for (const [index, size] of sizes.entries()) {
+          yield { type: "item", value: `${index}`.padEnd(size) };
+          await new Promise<void>((resolve) => void world.clock.setTimer(7, resolve));
+        }
+        yield final("end");
+      };
+      const seen = world.call(1, 2);
+      for (const { afterMs, awayMs } of cuts) {
+        await world.clock.advanceAsync(afterMs);
+        world.cut(1, 2);
+        await world.clock.advanceAsync(awayMs);
+        world.link(1, 2);
+      }
+      await world.clock.advanceAsync(20_000);
+      // Before its first link broke nothing had to be sent: then there is nothing to see.
+      if (seen.error?.code === "PEER_UNREACHABLE") return;
+      const short = (value: unknown): unknown => [String(value).trim(), String(value).length];
+      expect(itemsOf(seen).map(short)).toEqual(sizes.map((size, index) => short(`${index}`.padEnd(size))));
+      expect(seen.done).toBe(true);
+      expect(world.runs).toHaveLength(1);
+    }),
+    { numRuns: 60 },
+  );
 });

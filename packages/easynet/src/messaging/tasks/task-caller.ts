@@ -186,7 +186,8 @@ class StoredTaskCaller implements TaskCaller {
       const { self, server, exchanges } = this.#options;
       const task = { start: !progress.accepted, cursor: progress.cursor };
       const onAccepted = (cursor: number): void => {
-        if (cursor === progress.cursor) this.#accepted(id, progress);
+        if (cursor !== progress.cursor) throw new EasynetError("FRAME_MALFORMED", { reason: "another cursor" });
+        this.#accepted(id, progress);
         stored();
       };
       const way = { self, server, exchanges, signal: controller.signal, onAccepted };
