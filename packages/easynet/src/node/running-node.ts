@@ -1,7 +1,7 @@
 import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import type { Did, KeyPair } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
-import type { Exchanges } from "../messaging/index.ts";
+import type { Delivery, Exchanges } from "../messaging/index.ts";
 import type { Gossip, Mdns, Mesh, Swim, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
@@ -46,6 +46,7 @@ export interface NodeParts {
   readonly store: Store;
   readonly mesh: Mesh;
   readonly exchanges: Exchanges;
+  readonly delivery: Delivery;
   readonly swim: Swim;
   readonly gossip: Gossip;
   readonly directory: Directory;
@@ -72,6 +73,8 @@ export class RunningNode implements EasynetNode {
   readonly name: string;
   readonly home: string;
   readonly joining: Joining;
+  /** Messages to other nodes that survive broken links and crashes. */
+  readonly delivery: Delivery;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -88,6 +91,7 @@ export class RunningNode implements EasynetNode {
     this.name = parts.name;
     this.home = parts.home.path;
     this.joining = parts.entrance.joining;
+    this.delivery = parts.delivery;
     this.#startedAtMs = parts.clock.nowMs();
     this.#messenger = new AgentMessenger({
       directory: parts.directory,
@@ -276,6 +280,7 @@ export class RunningNode implements EasynetNode {
 
   async #stop(): Promise<void> {
     const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger, entrance } = this.#parts;
+    await this.delivery.close();
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
     await directory.leave();

@@ -1,7 +1,7 @@
 import { createAgentHost, measureResources } from "../agents/index.ts";
 import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
-import { createExchanges } from "../messaging/index.ts";
+import { createDelivery, createExchanges } from "../messaging/index.ts";
 import {
   createLibp2pFabric,
   createMdns,
@@ -56,7 +56,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     measureResources({ homePath: home.path }),
   ]);
   cleanup.defer(() => store.close());
-  const epoch = await nextEpoch(store);
+  const epoch = await nextEpoch(store, shared.clock);
   const network = { did: parseDid(access.membership.network), name: access.membership.networkName };
   const entrance = cleanup.use(new Entrance({ ...shared, home, access, network, store }));
   const mesh = await openMesh(loaded, {
@@ -68,11 +68,13 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   });
   entrance.open(mesh);
   const exchanges = createExchanges({ ...shared, mesh });
+  const delivery = createDelivery({ ...shared, mesh, store, epoch });
   const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
   const { directory } = knowing;
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
+  cleanup.defer(() => delivery.close());
   const mdns = await startMdns(loaded, { ...shared, mesh, name, network: network.did });
   if (mdns) cleanup.defer(() => mdns.stop());
   const router = createRouter({
@@ -90,7 +92,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const node = new RunningNode({ ...basics, mesh, exchanges, ...knowing, host, router, mdns, upkeep });
+  const node = new RunningNode({ ...basics, mesh, exchanges, delivery, ...knowing, host, router, mdns, upkeep });
   serveExchanges({ exchanges, host, metrics, execute: (request) => node.execute(request) });
   await directory.start();
   await node.publish();
@@ -171,11 +173,14 @@ function portOf(addresses: readonly string[]): number | undefined {
   return port === undefined ? undefined : Number(port);
 }
 
-/** A number that rises with every start of this node: what an earlier life of it signed is older. */
-async function nextEpoch(store: Store): Promise<number> {
+/**
+ * A number that rises with every start of this node: what an earlier life of it signed is older. At least the seconds of
+ * the wall clock, so that it also rises when the store was put back to an older state, or lost and the key was not.
+ */
+async function nextEpoch(store: Store, clock: Clock): Promise<number> {
   const stored = store.get(META_SPACE, EPOCH_KEY);
   const last = stored ? decodeValue(stored) : 0;
-  const epoch = (typeof last === "number" ? last : 0) + 1;
+  const epoch = Math.max((typeof last === "number" ? last : 0) + 1, Math.floor(clock.nowMs() / 1000));
   await store.commit([{ kind: "put", space: META_SPACE, key: EPOCH_KEY, value: encodeValue(epoch) }]);
   return epoch;
 }

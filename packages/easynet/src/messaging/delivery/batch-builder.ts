@@ -1,6 +1,6 @@
 import { EasynetError, writeId } from "../../kernel/index.ts";
 import { BATCH_COUNT_MAX, BATCH_BYTES_MAX, BATCH_KINDS_MAX } from "./limits.ts";
-import { BATCH_HEADER_BYTES, BATCH_VERSION, DURABILITIES, FLAG, PREFIX_BYTES, TEXT_FIELDS } from "./batch-layout.ts";
+import { BATCH_HEADER_BYTES, BATCH_VERSION, FLAG, PREFIX_BYTES, TEXT_FIELDS } from "./batch-layout.ts";
 import type { CheckedMessage } from "./check-message.ts";
 
 /** First size of a batch's buffer: a lone message of the usual size fits. */

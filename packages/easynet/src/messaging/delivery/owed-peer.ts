@@ -5,7 +5,7 @@ import { BatchBuilder } from "./batch-builder.ts";
 import { PREFIX_BYTES } from "./batch-layout.ts";
 import { writePrefix } from "./batch-reader.ts";
 import type { CheckedMessage } from "./check-message.ts";
-import { RESIDENT_BYTES_MAX } from "./limits.ts";
+import { RESIDENT_BYTES_MAX, TIMER_MS_MAX } from "./limits.ts";
 import { OutboxCore, type OutboxEffect, type OutboxInput } from "./outbox-core.ts";
 import type { Position } from "./position.ts";
 import { SPACES } from "./rows.ts";
@@ -230,8 +230,9 @@ export class OwedPeer {
     const { wakeAtMs } = this.core;
     if (wakeAtMs >= this.#timerAtMs) return;
     this.#timer?.cancel();
+    const delayMs = Math.min(TIMER_MS_MAX, Math.max(0, wakeAtMs - clock.monotonicMs()));
     this.#timerAtMs = wakeAtMs;
-    this.#timer = clock.setTimer(Math.max(0, wakeAtMs - clock.monotonicMs()), () => {
+    this.#timer = clock.setTimer(delayMs, () => {
       this.#timerAtMs = Infinity;
       this.step({ kind: "time" });
     });
