@@ -192,6 +192,45 @@ describe("a stored task", () => {
     expect(itemsOf(next)).toEqual(range(20));
   });
 
+  test("that is late ends where it runs, and its caller's node learns that on asking", async () => {
+    const world = worldOf();
+    world.script = async function* (request) {
+      await new Promise<void>((resolve) => void world.clock.setTimer(500, resolve));
+      const error = new EasynetError("DEADLINE_EXCEEDED", { subject: request.capability, timeoutMs: 300 });
+      yield { type: "error", error: error.toJSON() };
+    };
+    const seen = world.call(1, 2, { timeoutMs: 300 });
+    await world.clock.advanceAsync(2000);
+    expect(seen.error?.code).toBe("DEADLINE_EXCEEDED");
+    const report = world.nodes.get(1)!.caller.report(world.request(1).envelope.id);
+    await world.clock.advanceAsync(20);
+    await expect(report).resolves.toMatchObject({ state: "failed", error: { code: "DEADLINE_EXCEEDED" } });
+  });
+
+  test("whose reader stops reading is not stopped, and is read on later", async () => {
+    const world = worldOf();
+    world.script = async function* () {
+      for (let number = 1; number <= 40; number++) yield { type: "item", value: [number, "x".repeat(20_000)] };
+      yield final("done");
+    };
+    const request = world.request(1, { timeoutMs: 600_000 });
+    const place = { node: fakeDid(2), nodeName: "", agent: "", agentName: "" };
+    const events = world.nodes.get(1)!.caller.call(request, place, { repeatable: false, others: () => false });
+    const numbers: unknown[] = [];
+    const reading = (async () => {
+      for await (const event of events) {
+        if (event.type !== "item" || !Array.isArray(event.value)) continue;
+        numbers.push(event.value[0]);
+        // Longer than a provider waits for credit.
+        if (numbers.length === 5) await new Promise<void>((resolve) => void world.clock.setTimer(90_000, resolve));
+      }
+    })();
+    await world.clock.advanceAsync(100_000);
+    await reading;
+    expect(numbers).toEqual(range(40));
+    expect(world.runs).toHaveLength(1);
+  });
+
   test("whose provider stays away past the deadline is said to be uncertain, and nobody else is asked", async () => {
     const world = worldOf();
     const seen = world.call(1, 2, { args: [5], timeoutMs: 5000 });
