@@ -52,10 +52,7 @@ async function start(network: BuiltNetwork) {
   const knows = async (): Promise<boolean> =>
     JSON.stringify(await caller.api.get("/api/agents?capability=charge")).includes('"name":"provider"');
   let known = false;
-  const asking = (async () => {
-    while (!known) known = await knows();
-  })();
-  await asking;
+  while (!known) known = await knows();
   return { provider, caller };
 }
 

@@ -167,11 +167,10 @@ export class OutgoingExchange implements Exchange, AsyncIterator<AgentEvent, und
     this.#end(error, outcome);
   }
 
-  /** As {@link fail}, and tells the provider to stop; a stored task goes on when only this end of the link goes. */
+  /** As {@link fail}, and tells the provider to stop; of a stored task only this exchange stops. */
   abandon(error: EasynetError, outcome: string): void {
     if (this.#ended) return;
-    const leaves = error.code === "NODE_STOPPING" || error.code === "LINK_CLOSED";
-    this.#tell(this.#options.request.task && leaves ? null : error.code);
+    this.#tell(this.#options.request.task ? null : error.code);
     this.#end(error, outcome);
   }
 

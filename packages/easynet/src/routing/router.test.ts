@@ -5,8 +5,9 @@ import { EasynetError, type ErrorCode, noMetrics, seededRandom, silentLogger } f
 import type { Peer } from "../mesh/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import type { Directory, Offer } from "../state/index.ts";
-import { offerOf, VirtualClock } from "../testing/index.ts";
-import { createRouter } from "./router.ts";
+import type { TaskCallOptions, TaskEvent, TaskPlace } from "../messaging/index.ts";
+import { fakeDid, offerOf, type OfferSketch, VirtualClock } from "../testing/index.ts";
+import { createRouter, type RouterOptions } from "./router.ts";
 import type { RoutedEvent, Router } from "./types.ts";
 
 verifies("routing:select:score");
@@ -31,7 +32,10 @@ const lose = (before: readonly AgentEvent[] = []): Provider =>
   };
 
 /** A router over scripted providers; what each was asked is counted. */
-function routerOver(providers: Readonly<Record<string, Provider>>, options: { idempotent?: boolean } = {}) {
+function routerOver(
+  providers: Readonly<Record<string, Provider>>,
+  { tasks, ...options }: Pick<OfferSketch, "idempotent" | "durability"> & Pick<RouterOptions, "tasks"> = {},
+) {
   const clock = new VirtualClock();
   const asked: string[] = [];
   const offers: Offer[] = Object.keys(providers).map((node) => offerOf({ node, capability: "work", ...options }));
@@ -77,6 +81,7 @@ function routerOver(providers: Readonly<Record<string, Provider>>, options: { id
     },
     executeLocally: () => run("self"),
     localLoad: () => ({ running: 0, queued: 0, slots: 1 }),
+    ...(tasks && { tasks }),
     clock,
     random: seededRandom(1),
     logger: silentLogger,
@@ -229,5 +234,95 @@ describe("routing a call", () => {
     const { router } = routerOver({});
     expect(() => router.call({ ...work, timeoutMs: 0 })).toThrow(/timeoutMs/);
     expect(() => router.call({ ...work, depth: 17 })).toThrow(/depth/);
+  });
+});
+
+describe("a call of a capability that is not volatile", () => {
+  /** Tasks as scripted; who was asked is kept. */
+  function scripted(
+    script: (place: TaskPlace) => AsyncGenerator<TaskEvent, void, void>,
+    bound: readonly TaskPlace[] = [],
+  ) {
+    const asked: { readonly place: TaskPlace; readonly options: TaskCallOptions }[] = [];
+    const left = [...bound];
+    const tasks: NonNullable<RouterOptions["tasks"]> = {
+      placeOf: () => left[0],
+      call: (_request, place, options) => {
+        asked.push({ place, options });
+        return script(place);
+      },
+    };
+    return { tasks, asked, forget: () => void left.pop() };
+  }
+  async function* throwing(error: EasynetError): AsyncGenerator<TaskEvent, void, void> {
+    yield* [];
+    throw error;
+  }
+  const accepted: TaskEvent = { type: "accepted", nodeName: "n" };
+  const disk = { durability: "disk", idempotent: false } as const;
+  const place = { node: fakeDid(9), nodeName: "nine", agent: "x", agentName: "till" };
+
+  test("is stored by its provider, and the caller is told", async () => {
+    const { tasks, asked } = scripted(async function* () {
+      yield accepted;
+      yield { type: "final", value: 1, stop: "end" };
+    });
+    const { router, asked: live } = routerOver({ a: answer(0) }, { ...disk, tasks });
+    const events = await collect(router.call(work));
+    expect(events.map(({ type }) => type)).toEqual(["assigned", "accepted", "final"]);
+    expect(live).toEqual([]);
+    expect(asked).toMatchObject([{ place: { node: "a" }, options: { repeatable: false } }]);
+  });
+
+  test("goes to the next provider after a refusal, and not once it was accepted", async () => {
+    const overloaded = new EasynetError("OVERLOADED", { subject: "x", queued: 1 });
+    const refusing = scripted(() => throwing(overloaded));
+    await collect(routerOver({ a: answer(0), b: answer(0) }, { ...disk, tasks: refusing.tasks }).router.call(work));
+    expect(new Set(refusing.asked.map((each) => each.place.node)).size).toBe(2);
+    const failing = scripted(async function* () {
+      yield accepted;
+      yield { type: "error", error: overloaded.toJSON() };
+    });
+    const events = await collect(
+      routerOver({ a: answer(0), b: answer(0) }, { ...disk, tasks: failing.tasks }).router.call(work),
+    );
+    expect(codeOf(endOf(events))).toBe("OVERLOADED");
+    expect(failing.asked).toHaveLength(1);
+  });
+
+  test("by an id that has a provider goes there, also when nobody offers it any more", async () => {
+    const { tasks, asked } = scripted(
+      async function* () {
+        yield { type: "final", value: 1, stop: "end" };
+      },
+      [place],
+    );
+    const { router } = routerOver({}, { ...disk, tasks });
+    const events = await collect(router.call({ ...work, id: "order-1" }));
+    expect(events).toMatchObject([{ type: "assigned", nodeName: "nine", agent: "till" }, { type: "final" }]);
+    expect(asked).toMatchObject([{ place, options: { repeatable: false } }]);
+  });
+
+  test("whose provider says that it does not have it is anybody's again; any other failure is the answer", async () => {
+    const { tasks, asked, forget } = scripted(
+      async function* ({ node }) {
+        if (node !== fakeDid(9)) yield { type: "final", value: 2, stop: "end" };
+        else {
+          forget();
+          throw new EasynetError("OVERLOADED", { subject: "x", queued: 1, accepted: false });
+        }
+      },
+      [place],
+    );
+    const { router } = routerOver({ a: answer(0) }, { ...disk, tasks });
+    expect(endOf(await collect(router.call({ ...work, id: "order-1" })))).toMatchObject({ value: 2 });
+    expect(asked).toHaveLength(2);
+    const uncertain = scripted(
+      () => throwing(new EasynetError("TASK_UNCERTAIN", { peer: "nine", taskId: "order-1", capability: "work" })),
+      [place],
+    );
+    const other = routerOver({ a: answer(0) }, { ...disk, tasks: uncertain.tasks });
+    expect(codeOf(endOf(await collect(other.router.call({ ...work, id: "order-1" }))))).toBe("TASK_UNCERTAIN");
+    expect(uncertain.asked).toHaveLength(1);
   });
 });

@@ -167,3 +167,34 @@ export interface Seen {
 export function itemsOf({ events }: Seen): readonly unknown[] {
   return events.flatMap((event) => (event.type === "item" ? [event.value] : []));
 }
+
+/** Counts to the first argument, one number each 10 ms. */
+function counting(world: () => TaskWorld): TaskScript {
+  return async function* (request, signal) {
+    const [count] = request.input.args;
+    for (let number = 1; number <= Number(count ?? 3); number++) {
+      yield { type: "item", value: number };
+      await new Promise<void>((resolve) => {
+        world().clock.setTimer(10, resolve);
+        signal.addEventListener("abort", () => resolve());
+      });
+      if (signal.aborted) {
+        yield { type: "error", error: new EasynetError("CANCELLED", { subject: "work" }).toJSON() };
+        return;
+      }
+    }
+    yield { type: "final", value: "done", stop: "end" };
+  };
+}
+
+/** A caller, 1, and a provider, 2, that counts to the first argument of a task. */
+export function countingWorld(options: TaskWorldOptions = {}): TaskWorld {
+  const world: TaskWorld = new TaskWorld(
+    counting(() => world),
+    options,
+  );
+  world.start(1);
+  world.start(2);
+  world.link(1, 2);
+  return world;
+}

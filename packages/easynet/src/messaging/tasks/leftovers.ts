@@ -19,6 +19,7 @@ export interface Leftover {
   readonly journal: JournalStart;
   /** Of unfinished ones. */
   readonly request: ExchangeRequest | undefined;
+  readonly requestBytes: number;
   /** Output is among its events. */
   readonly shown: boolean;
 }
@@ -33,7 +34,7 @@ export function readLeftovers(store: Store): { readonly finished: Leftover[]; re
       const { end } = record;
       if (end) {
         const journal = { stored: end.stored, bytes: end.bytes, finished: true };
-        finished.push({ key, record, journal, request: undefined, shown: true });
+        finished.push({ key, record, journal, request: undefined, requestBytes: 0, shown: true });
       } else unfinished.push(unfinishedOf(store, key, record));
     }
     page = store.list(TASKS_SPACE, { after: page.at(-1)?.key ?? "" });
@@ -59,7 +60,7 @@ function unfinishedOf(store: Store, key: string, record: TaskRecord): Leftover {
   }
   const row = store.get(REQUESTS_SPACE, key);
   const request = row && decodeStoredRequest(row);
-  return { key, record, journal: { stored, bytes, finished: false }, request, shown };
+  return { key, record, journal: { stored, bytes, finished: false }, request, requestBytes: row?.length ?? 0, shown };
 }
 
 /** What a caller would get twice if the task ran again; thoughts, tools and usage only tell how it goes. */

@@ -34,6 +34,8 @@ export interface StoredTaskOptions {
   readonly record: TaskRecord;
   /** Resolves when the request is on disk. */
   readonly accepted: Promise<void>;
+  /** Of the request, which is on disk until the end is. */
+  readonly requestBytes: number;
   /** What an earlier process wrote. */
   readonly journal?: JournalStart;
   /** Called once, when the end is on disk. */
@@ -44,6 +46,7 @@ export interface StoredTaskOptions {
 export class StoredTask {
   readonly key: string;
   readonly accepted: Promise<void>;
+  readonly requestBytes: number;
   readonly journal: TaskJournal;
   readonly #options: StoredTaskOptions;
   readonly #readers = new Set<() => void>();
@@ -62,6 +65,7 @@ export class StoredTask {
     this.#record = record;
     this.key = taskKey(record.caller, record.id);
     this.accepted = options.accepted;
+    this.requestBytes = options.requestBytes;
     this.journal = new TaskJournal(options.journal);
   }
 

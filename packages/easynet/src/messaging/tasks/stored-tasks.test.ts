@@ -1,48 +1,17 @@
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { EasynetError } from "../../kernel/index.ts";
 import type { AgentEvent } from "../../model/index.ts";
 import { fakeDid } from "../../testing/index.ts";
-import { itemsOf, type TaskScript, TaskWorld, type TaskWorldOptions } from "../../testing/task-world.ts";
+import { countingWorld, itemsOf, type TaskWorld } from "../../testing/task-world.ts";
 
 const final = (value: unknown): AgentEvent => ({ type: "final", value, stop: "end" });
-
-/** Counts to the first argument, one number each 10 ms. */
-function counting(world: () => TaskWorld): TaskScript {
-  return async function* (request, signal) {
-    const [count] = request.input.args;
-    for (let number = 1; number <= Number(count ?? 3); number++) {
-      yield { type: "item", value: number };
-      await new Promise<void>((resolve) => {
-        world().clock.setTimer(10, resolve);
-        signal.addEventListener("abort", () => resolve());
-      });
-      if (signal.aborted) {
-        yield { type: "error", error: new EasynetError("CANCELLED", { subject: "work" }).toJSON() };
-        return;
-      }
-    }
-    yield final("done");
-  };
-}
-
-function worldOf(options: TaskWorldOptions = {}): TaskWorld {
-  const world: TaskWorld = new TaskWorld(
-    counting(() => world),
-    options,
-  );
-  world.start(1);
-  world.start(2);
-  world.link(1, 2);
-  return world;
-}
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 const types = (events: readonly { readonly type: string }[]): string[] => events.map(({ type }) => type);
 
 describe("a stored task", () => {
   test("is accepted, then answered as its agent answers", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const seen = world.call(1, 2, { args: [2] });
     await world.clock.advanceAsync(3);
     expect(types(seen.events)).toEqual(["accepted", "item"]);
@@ -52,7 +21,7 @@ describe("a stored task", () => {
   });
 
   test("is refused, and not run, when the disk is full", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     world.nodes.get(2)!.store.fault = "full";
     const seen = world.call(1, 2);
     await world.clock.advanceAsync(10);
@@ -65,7 +34,7 @@ describe("a stored task", () => {
   });
 
   test("shows no event before it is on disk, and goes on when the disk has room again", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const seen = world.call(1, 2, { args: [2] });
     await world.clock.advanceAsync(4);
     world.nodes.get(2)!.store.fault = "full";
@@ -77,7 +46,7 @@ describe("a stored task", () => {
   });
 
   test("that broke with its store is not answered as if it had failed", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const seen = world.call(1, 2, { args: [5] });
     await world.clock.advanceAsync(4);
     world.nodes.get(2)!.store.fault = "failed";
@@ -87,7 +56,7 @@ describe("a stored task", () => {
   });
 
   test("goes on after broken links: nothing is lost, nothing comes twice", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const seen = world.call(1, 2, { args: [30] });
     for (let cut = 0; cut < 5; cut++) {
       await world.clock.advanceAsync(37);
@@ -102,7 +71,7 @@ describe("a stored task", () => {
   });
 
   test("sent again with its id gives the same outcome, while it runs and when it has ended", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const first = world.call(1, 2, { args: [5] });
     await world.clock.advanceAsync(20);
     const second = world.call(1, 2, { args: [5] });
@@ -114,7 +83,7 @@ describe("a stored task", () => {
   });
 
   test("sent twice in the same moment runs once", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const both = [world.call(1, 2), world.call(1, 2)];
     await world.clock.advanceAsync(500);
     for (const seen of both) expect(seen.done).toBe(true);
@@ -122,7 +91,7 @@ describe("a stored task", () => {
   });
 
   test("with its id and another input is refused, by the caller's node and by the provider", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     world.call(1, 2, { args: [5] });
     await world.clock.advanceAsync(20);
     const other = world.call(1, 2, { args: [6] });
@@ -138,7 +107,7 @@ describe("a stored task", () => {
   });
 
   test("of one caller is nothing to another: the same id is another task", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     world.start(3);
     world.link(3, 2);
     world.call(1, 2, { args: [2] });
@@ -152,7 +121,7 @@ describe("a stored task", () => {
   });
 
   test("that is cancelled ends so for everybody who asks", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const controller = new AbortController();
     const seen = world.call(1, 2, { args: [100], signal: controller.signal });
     await world.clock.advanceAsync(55);
@@ -163,7 +132,7 @@ describe("a stored task", () => {
   });
 
   test("that is cancelled while its provider is away is stopped as soon as there is a link", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const controller = new AbortController();
     const seen = world.call(1, 2, { args: [1000], signal: controller.signal });
     await world.clock.advanceAsync(55);
@@ -179,7 +148,7 @@ describe("a stored task", () => {
   });
 
   test("goes on when the program that asked is gone, and is there for the next one that asks", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const controller = new AbortController();
     const seen = world.call(1, 2, { args: [20], signal: controller.signal });
     await world.clock.advanceAsync(55);
@@ -192,8 +161,49 @@ describe("a stored task", () => {
     expect(itemsOf(next)).toEqual(range(20));
   });
 
+  test("that is late ends where it runs, and its caller's node learns that on asking", async () => {
+    const world = countingWorld();
+    world.script = async function* (request) {
+      await new Promise<void>((resolve) => void world.clock.setTimer(500, resolve));
+      const error = new EasynetError("DEADLINE_EXCEEDED", { subject: request.capability, timeoutMs: 300 });
+      yield { type: "error", error: error.toJSON() };
+    };
+    const seen = world.call(1, 2, { timeoutMs: 300 });
+    await world.clock.advanceAsync(2000);
+    expect(seen.error?.code).toBe("DEADLINE_EXCEEDED");
+    const report = world.nodes.get(1)!.caller.report(world.request(1).envelope.id);
+    await world.clock.advanceAsync(20);
+    await expect(report).resolves.toMatchObject({ state: "failed", error: { code: "DEADLINE_EXCEEDED" } });
+  });
+
+  test("whose reader stops reading is not stopped, and is read on later", async () => {
+    const world = countingWorld();
+    world.script = async function* () {
+      for (let number = 1; number <= 40; number++) yield { type: "item", value: [number, "x".repeat(20_000)] };
+      yield final("done");
+    };
+    const request = world.request(1, { timeoutMs: 600_000 });
+    const place = { node: fakeDid(2), nodeName: "", agent: "", agentName: "" };
+    const events = world.nodes.get(1)!.caller.call(request, place, { repeatable: false, others: () => false });
+    const numbers: unknown[] = [];
+    const reading = (async () => {
+      for await (const event of events) {
+        if (event.type !== "item" || !Array.isArray(event.value)) continue;
+        numbers.push(event.value[0]);
+        // Longer than a provider waits for credit.
+        if (numbers.length === 5) await new Promise<void>((resolve) => void world.clock.setTimer(90_000, resolve));
+      }
+    })();
+    await world.clock.advanceAsync(80_000);
+    expect(world.nodes.get(2)!.exchanges.openCount).toBe(0);
+    await world.clock.advanceAsync(20_000);
+    await reading;
+    expect(numbers).toEqual(range(40));
+    expect(world.runs).toHaveLength(1);
+  });
+
   test("whose provider stays away past the deadline is said to be uncertain, and nobody else is asked", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const seen = world.call(1, 2, { args: [5], timeoutMs: 5000 });
     await world.clock.advanceAsync(25);
     world.cut(1, 2);
@@ -203,7 +213,7 @@ describe("a stored task", () => {
   });
 
   test("that could not even be sent leaves no trace", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     world.cut(1, 2);
     const seen = world.call(1, 2);
     await world.clock.advanceAsync(10);
@@ -222,7 +232,7 @@ describe("after a crash of the provider", () => {
   };
 
   test("work with effects is not run again: its caller is told", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const seen = world.call(1, 2, { args: [20] });
     await world.clock.advanceAsync(55);
     await crash(world);
@@ -231,7 +241,7 @@ describe("after a crash of the provider", () => {
   });
 
   test("repeatable work that had shown nothing runs again", async () => {
-    const world = worldOf({ repeatable: () => true });
+    const world = countingWorld({ repeatable: () => true });
     world.script = async function* () {
       await new Promise<void>((resolve) => void world.clock.setTimer(100, resolve));
       yield final("done");
@@ -244,7 +254,7 @@ describe("after a crash of the provider", () => {
   });
 
   test("repeatable work that had shown part of its output is interrupted: nobody gets it twice", async () => {
-    const world = worldOf({ repeatable: () => true });
+    const world = countingWorld({ repeatable: () => true });
     const seen = world.call(1, 2, { args: [20] });
     await world.clock.advanceAsync(55);
     await crash(world);
@@ -253,7 +263,7 @@ describe("after a crash of the provider", () => {
   });
 
   test("an outcome that was on disk is there", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     const seen = world.call(1, 2, { args: [2] });
     await world.clock.advanceAsync(12);
     world.cut(1, 2);
@@ -267,7 +277,7 @@ describe("after a crash of the provider", () => {
 
 describe("after a crash of the caller", () => {
   test("its node knows the task, and the same id gives all of it", async () => {
-    const world = worldOf();
+    const world = countingWorld();
     world.call(1, 2, { args: [20] });
     await world.clock.advanceAsync(55);
     const disk = world.kill(1);
@@ -281,154 +291,4 @@ describe("after a crash of the caller", () => {
     expect(world.runs).toHaveLength(1);
     expect(node.caller.list()).toMatchObject([{ end: { code: "" } }]);
   });
-});
-
-describe("what is kept", () => {
-  test("is forgotten after its time; the id is not run again", async () => {
-    const world = worldOf({ limits: { keptMs: 3_600_000 } });
-    world.call(1, 2);
-    await world.clock.advanceAsync(4_400_000);
-    expect(world.nodes.get(2)!.server.list()).toEqual([]);
-    expect(world.nodes.get(2)!.store.list("task-events")).toEqual([]);
-    const late = world.call(1, 2);
-    await world.clock.advanceAsync(100);
-    expect(late.error?.code).toBe("TASK_FORGOTTEN");
-    world.kill(1);
-    world.start(1);
-    world.link(1, 2);
-    const forgetful = world.call(1, 2);
-    await world.clock.advanceAsync(100);
-    expect(forgetful.error?.code).toBe("TASK_FORGOTTEN");
-    expect(world.runs).toHaveLength(1);
-  });
-
-  test("is bounded in number: the oldest outcome goes first", async () => {
-    const world = worldOf({ limits: { keptCountMax: 3 } });
-    for (let number = 1; number <= 5; number++) {
-      world.call(1, 2, { id: `0190a1b2-000${number}-7000-8000-000000000000`, args: [1] });
-      await world.clock.advanceAsync(100);
-    }
-    const ids = world.nodes
-      .get(2)!
-      .server.list()
-      .map(({ id }) => id.charAt(12));
-    expect(ids).toEqual(["3", "4", "5"]);
-  });
-
-  test("is bounded in bytes per task: more output ends it", async () => {
-    const world = worldOf({ limits: { journalBytesMax: 50 } });
-    const seen = world.call(1, 2, { args: [100] });
-    await world.clock.advanceAsync(2000);
-    expect(seen.events.at(-1)).toMatchObject({ type: "error", error: { code: "RESULT_TOO_LARGE" } });
-  });
-
-  test("unfinished tasks are bounded: one more is refused before it is stored", async () => {
-    const world = worldOf({ limits: { unfinishedMax: 1 } });
-    world.call(1, 2, { args: [100] });
-    await world.clock.advanceAsync(20);
-    const second = world.call(1, 2, { id: "another", args: [1] });
-    await world.clock.advanceAsync(20);
-    expect(second.error).toMatchObject({ code: "OVERLOADED", details: { accepted: false } });
-  });
-});
-
-describe("a task that a node gives itself", () => {
-  test("is stored, cancelled and found like any other", async () => {
-    const world = worldOf();
-    const seen = world.call(2, 2, { args: [3] });
-    await world.clock.advanceAsync(500);
-    expect(types(seen.events)).toEqual(["accepted", "item", "item", "item", "final"]);
-    const controller = new AbortController();
-    const second = world.call(2, 2, { id: "second", args: [100], signal: controller.signal });
-    await world.clock.advanceAsync(50);
-    controller.abort(new EasynetError("CANCELLED", { subject: "work" }));
-    await world.clock.advanceAsync(50);
-    expect(second.events.at(-1)).toMatchObject({ type: "error", error: { code: "CANCELLED" } });
-    await expect(world.nodes.get(2)!.caller.report("second")).resolves.toMatchObject({
-      state: "canceled",
-      reached: true,
-    });
-  });
-});
-
-describe("asked for its state", () => {
-  test("a task is told by its provider, while it runs and when it has ended", async () => {
-    const world = worldOf();
-    world.call(1, 2, { args: [5] });
-    await world.clock.advanceAsync(20);
-    const { caller } = world.nodes.get(1)!;
-    const { id } = world.request(1).envelope;
-    const running = caller.report(id);
-    await world.clock.advanceAsync(10);
-    await expect(running).resolves.toMatchObject({ state: "working", reached: true });
-    await world.clock.advanceAsync(500);
-    const ended = caller.report(id);
-    await world.clock.advanceAsync(10);
-    await expect(ended).resolves.toMatchObject({ state: "completed", value: "done", items: range(5), reached: true });
-    world.cut(1, 2);
-    await expect(caller.report(id)).resolves.toMatchObject({ state: "completed", reached: false });
-    await expect(caller.report("never")).rejects.toMatchObject({ code: "TASK_FORGOTTEN" });
-  });
-});
-
-describe("a provider that breaks the rules", () => {
-  test("by going on after another event than the last one is told apart from the task's end", async () => {
-    const world = worldOf();
-    world.nodes.get(2)!.exchanges.serve(async (exchange) => {
-      exchange.accept(7);
-      await exchange.send(final("wrong"));
-    });
-    const seen = world.call(1, 2);
-    await world.clock.advanceAsync(10);
-    expect(seen.error?.code).toBe("PROVIDER_MISBEHAVED");
-    expect(world.nodes.get(1)!.caller.list()).toMatchObject([{ end: undefined }]);
-  });
-
-  test("by ending what it never accepted is not believed", async () => {
-    const world = worldOf();
-    world.nodes.get(2)!.exchanges.serve((exchange) =>
-      exchange.send({
-        type: "error",
-        error: new EasynetError("FUNCTION_FAILED", { capability: "w", name: "E", reason: "r" }).toJSON(),
-      }),
-    );
-    const seen = world.call(1, 2);
-    await world.clock.advanceAsync(10);
-    expect(seen.error?.code).toBe("FUNCTION_FAILED");
-    expect(world.nodes.get(1)!.caller.list()).toMatchObject([{ accepted: false, end: undefined }]);
-  });
-});
-
-test("wherever the stream is cut, and whatever its sizes are, the caller sees what was said, once and in order", async () => {
-  const scenario = fc.record({
-    sizes: fc.array(fc.oneof(fc.nat(200), fc.nat(400_000)), { minLength: 1, maxLength: 10 }),
-    cuts: fc.array(fc.record({ afterMs: fc.integer({ min: 1, max: 60 }), awayMs: fc.nat(400) }), { maxLength: 8 }),
-  });
-  await fc.assert(
-    fc.asyncProperty(scenario, async ({ sizes, cuts }) => {
-      const world = worldOf();
-      world.script = async function* () {
-        for (const [index, size] of sizes.entries()) {
-          yield { type: "item", value: `${index}`.padEnd(size) };
-          await new Promise<void>((resolve) => void world.clock.setTimer(7, resolve));
-        }
-        yield final("end");
-      };
-      const seen = world.call(1, 2);
-      for (const { afterMs, awayMs } of cuts) {
-        await world.clock.advanceAsync(afterMs);
-        world.cut(1, 2);
-        await world.clock.advanceAsync(awayMs);
-        world.link(1, 2);
-      }
-      await world.clock.advanceAsync(20_000);
-      // Before its first link broke nothing had to be sent: then there is nothing to see.
-      if (seen.error?.code === "PEER_UNREACHABLE") return;
-      const short = (value: unknown): unknown => [String(value).trim(), String(value).length];
-      expect(itemsOf(seen).map(short)).toEqual(sizes.map((size, index) => short(`${index}`.padEnd(size))));
-      expect(seen.done).toBe(true);
-      expect(world.runs).toHaveLength(1);
-    }),
-    { numRuns: 60 },
-  );
 });

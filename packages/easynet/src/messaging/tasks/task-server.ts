@@ -60,10 +60,12 @@ class StoringServer implements TaskServer {
   readonly #options: TaskServerOptions;
   readonly #limits: TaskLimits;
   readonly #tasks = new Map<string, StoredTask>();
+  readonly #unfinished = new Set<StoredTask>();
   /** First ended first. */
   readonly #finished = new Map<string, Finished>();
   readonly #timers: Timer[] = [];
   #waiting: Leftover[] = [];
+  /** Of the events of finished tasks. */
   #bytes = 0;
   #closed = false;
 
@@ -80,7 +82,7 @@ class StoringServer implements TaskServer {
       this.#add(leftover);
       const { repeatable } = leftover.record;
       const again = afterRestart({ repeatable, shown: leftover.shown }) === "again";
-      if (again) this.#waiting.push(leftover);
+      if (again && leftover.request) this.#waiting.push(leftover);
       else this.#interrupt(leftover, "its node stopped while it ran");
     }
     const untilMs = clock.monotonicMs() + this.#limits.resumeWaitMs;
@@ -131,7 +133,7 @@ class StoringServer implements TaskServer {
   close(): void {
     this.#closed = true;
     for (const timer of this.#timers) timer.cancel();
-    for (const task of this.#tasks.values()) if (!task.journal.finished) task.close();
+    for (const task of this.#unfinished) task.close();
   }
 
   async #open(from: Did, request: ExchangeRequest): Promise<StoredTask> {
@@ -182,10 +184,11 @@ class StoringServer implements TaskServer {
       ];
       const accepted = store.commit(rows).catch((error: unknown) => {
         this.#tasks.delete(key);
+        this.#unfinished.delete(task);
         throw refusal(toEasynetError(error));
       });
       // Taken into the table before the disk answers: the same id sent twice at once is one task.
-      const task = this.#add({ record, accepted });
+      const task: StoredTask = this.#add({ record, accepted, requestBytes: bytes.length });
       await accepted;
       metrics.count("easynet_tasks_accepted_total");
       this.#run(task, request);
@@ -200,24 +203,32 @@ class StoringServer implements TaskServer {
     const { unfinishedMax, unfinishedPerCallerMax } = this.#limits;
     if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
     this.#forget();
-    const unfinished = this.#tasks.size - this.#finished.size;
-    if (unfinished >= unfinishedMax || this.#bytes >= this.#limits.keptBytesMax) {
+    const unfinished = this.#unfinished.size;
+    if (unfinished >= unfinishedMax || this.#keptBytes() >= this.#limits.keptBytesMax) {
       throw new EasynetError("OVERLOADED", { subject: "This node", queued: unfinished });
     }
     if (unfinished >= unfinishedPerCallerMax) {
       let own = 0;
-      for (const { record, journal } of this.#tasks.values()) if (record.caller === from && !journal.finished) own++;
+      for (const { record } of this.#unfinished) if (record.caller === from) own++;
       if (own >= unfinishedPerCallerMax) throw new EasynetError("OVERLOADED", { subject: "This node", queued: own });
     }
     return this.#options.runner.admit(request);
   }
 
-  #add({ record, accepted = Promise.resolve(), journal }: Added): StoredTask {
+  /** Requests and events on disk, about. */
+  #keptBytes(): number {
+    let bytes = this.#bytes;
+    for (const task of this.#unfinished) bytes += task.requestBytes + task.journal.bytes;
+    return bytes;
+  }
+
+  #add({ record, accepted = Promise.resolve(), journal, requestBytes = 0 }: Added): StoredTask {
     const { store, clock, logger } = this.#options;
     const onEnd = (task: StoredTask): void => this.#onEnd(task);
-    const common = { store, clock, logger, limits: this.#limits, record, accepted, onEnd };
+    const common = { store, clock, logger, limits: this.#limits, record, accepted, requestBytes, onEnd };
     const task = new StoredTask({ ...common, ...(journal && { journal }) });
     this.#tasks.set(task.key, task);
+    this.#unfinished.add(task);
     return task;
   }
 
@@ -229,6 +240,7 @@ class StoringServer implements TaskServer {
   #onEnd(task: StoredTask): void {
     const { end } = task.record;
     if (!end) return;
+    this.#unfinished.delete(task);
     this.#bytes += end.bytes;
     this.#finished.set(task.key, { key: task.key, endedAtMs: end.atMs, bytes: end.bytes });
     this.#options.metrics.count("easynet_tasks_ended_total", { outcome: stateOf(task.record) });
@@ -299,7 +311,7 @@ class StoringServer implements TaskServer {
 
   #forget(): void {
     const { store, clock, logger } = this.#options;
-    const kept = { count: this.#tasks.size, bytes: this.#bytes };
+    const kept = { count: this.#tasks.size, bytes: this.#keptBytes() };
     const keys = toForget(this.#finished.values(), kept, { ...this.#limits, nowMs: clock.nowMs() });
     const writes: Write[] = [];
     for (const key of keys) {
@@ -321,6 +333,7 @@ interface Added {
   readonly record: TaskRecord;
   readonly accepted?: Promise<void>;
   readonly journal?: Leftover["journal"];
+  readonly requestBytes?: number;
 }
 
 /** The reader goes and the task goes on. A passed deadline or a cancellation still shows how the task ends. */
