@@ -97,7 +97,7 @@ export async function run({ cases, seed, onProgress }: SlowOptions, changes: Kil
   try {
     for (let kill = 0; kill < cases; kill++) {
       const role: Role = random.next() < 0.5 ? "sender" : "recipient";
-      await live(ends[role], role, random);
+      await waitForMoment(ends[role], role, random);
       await ends[role].end("SIGKILL");
       if (shim !== undefined) cutPower(join(folder, role));
       figures.kills += 1;
@@ -124,7 +124,7 @@ export async function run({ cases, seed, onProgress }: SlowOptions, changes: Kil
 }
 
 /** Lets the victim live until some moment of its start or of its work. */
-async function live(end: End, role: Role, random: Random): Promise<void> {
+async function waitForMoment(end: End, role: Role, random: Random): Promise<void> {
   const atStart = random.next() < AT_START_RATIO;
   const delayMs = random.next() * DELAY_MS_MAX;
   if (!atStart) await end.said(role === "sender" ? "s" : "h");
