@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { chooseUrgent, shareOfLanes } from "./delivery-lanes.ts";
 import { DeliveryWorld, type DeliveryWorldOptions } from "./delivery-world.ts";
+import { verifies } from "../requirements.ts";
+
+verifies("messaging:reliable:delivery");
 
 /** More seeds: EASYNET_SIM_SEEDS=1000; one seed: EASYNET_SIM_SEED=7. `npm run slow -- delivery-sim` runs 10,000. */
 const SEED_COUNT = Number(process.env["EASYNET_SIM_SEEDS"] ?? 30);

@@ -5,6 +5,9 @@ import { type InboxBatch, InboxCore } from "./inbox-core.ts";
 import { RESEND_AFTER_MS } from "./limits.ts";
 import { type OutboxBatch, OutboxCore, type OutboxEffect } from "./outbox-core.ts";
 import { comparePositions, endOf, type Position, START } from "./position.ts";
+import { verifies } from "../../../../../test/requirements.ts";
+
+verifies("messaging:priority:emergency-first");
 
 const LANE_BYTES = 1000;
 

@@ -5,6 +5,7 @@ import type { Write } from "../../storage/index.ts";
 import { FRAME_TYPES } from "../../wire/index.ts";
 import { encodeReports } from "./ack-codec.ts";
 import { DURABILITIES, PREFIX_BYTES } from "./batch-layout.ts";
+import { laneLabel } from "./shared.ts";
 import { readPrefix } from "./batch-reader.ts";
 import type { DeadLetterBook, StoredLetter } from "./dead-letters.ts";
 import { PendingEffects } from "./effects.ts";
@@ -143,6 +144,7 @@ export class Inbox {
     switch (verdict) {
       case "taken":
         counts.received += batch.count - batch.next;
+        metrics.count("easynet_messages_received_total", laneLabel(batch.lane), batch.count - batch.next);
         this.#heldBytes += batch.byteLength;
         this.#intakeBytes += batch.byteLength;
         this.#changed.add(sender);
