@@ -216,8 +216,8 @@ export const ERROR_TABLE = {
   ),
   DEPENDENCY_MISSING: terminal(
     "FAILED_PRECONDITION",
-    "{subject} needs packages that are not installed: npm install {packages}.",
-    "{subject} 需要尚未安装的软件包：npm install {packages}。",
+    "{subject} needs packages that are not installed. Install them: npm install {packages}.",
+    "{subject} 所需的软件包尚未安装。请执行 npm install {packages} 进行安装。",
   ),
   PORT_IN_USE: terminal(
     "FAILED_PRECONDITION",
