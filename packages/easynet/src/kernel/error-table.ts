@@ -86,6 +86,16 @@ export const ERROR_TABLE = {
     "{peer} does not read fast enough; {bytes} bytes wait on lane {lane}. Slow down or try again.",
     "{peer} 读取过慢，通道 {lane} 上有 {bytes} 字节等待。请放慢速度或稍后重试。",
   ),
+  BRIDGE_UNREACHABLE: transient(
+    "UNAVAILABLE",
+    "NATS at {servers} could not be used: {reason}. Check that it runs, with JetStream, and that the stream may be used.",
+    "无法使用位于 {servers} 的 NATS：{reason}。请确认它正在运行、已启用 JetStream，并且可以使用该流。",
+  ),
+  DEPENDENCY_MISSING: terminal(
+    "FAILED_PRECONDITION",
+    "{subject} needs packages that are not installed. Install them: npm install {packages}.",
+    "{subject} 所需的软件包尚未安装。请执行 npm install {packages} 进行安装。",
+  ),
   PORT_IN_USE: terminal(
     "FAILED_PRECONDITION",
     "Port {port} is used by another program. Choose another with {option}, or 0 for any free one.",

@@ -1,3 +1,5 @@
+export { type NatsBridge, type NatsBridgeOptions, openNatsBridge } from "./bridge/nats-bridge.ts";
+export type { BridgedMessage } from "./bridge/nats-mapping.ts";
 export { createDelivery, type DeliveryOptions } from "./delivery/delivery.ts";
 export type { DeliveryLimits } from "./delivery/limits.ts";
 export type {
