@@ -1,9 +1,11 @@
 import { JOIN_TEXTS_EN, JOIN_TEXTS_ZH } from "./join-texts.ts";
+import { MESSAGE_TEXTS_EN, MESSAGE_TEXTS_ZH } from "./message-texts.ts";
 import type { Language } from "./language.ts";
 
 /** Every sentence of the command line. The type of the Chinese catalogue is the English one: none can be missing. */
 const en = {
   ...JOIN_TEXTS_EN,
+  ...MESSAGE_TEXTS_EN,
   "program.about": "The network between your agents: find, call and combine agents and functions on any machine.",
   "option.home": "folder of the node (EASYNET_HOME, or ~/.easynet)",
   "option.json": "one JSON object on stdout, errors too",
@@ -208,6 +210,7 @@ export type TextKey = keyof typeof en;
 
 const zh: Record<TextKey, string> = {
   ...JOIN_TEXTS_ZH,
+  ...MESSAGE_TEXTS_ZH,
   "program.about": "智能体之间的网络：在任意机器上发现、调用和组合智能体与函数。",
   "option.home": "节点目录（EASYNET_HOME 或 ~/.easynet）",
   "option.json": "在标准输出打印一个 JSON 对象，错误也是",

@@ -11,7 +11,7 @@ import type { Invocations } from "./invocations.ts";
 
 type Register = Extract<ProcessMessage, { type: "register" }>;
 type Unregister = Extract<ProcessMessage, { type: "unregister" }>;
-type Ask = Extract<ProcessMessage, { type: "message" | "peers" }>;
+type Ask = Extract<ProcessMessage, { type: "message" | "announce" | "topic" | "peers" }>;
 
 export interface AttachedAgentsOptions {
   readonly node: EasynetNode;
@@ -96,9 +96,20 @@ export class AttachedAgents {
   /** What one of the connection's agents says to others, or asks about them. */
   async #ask(message: Ask): Promise<unknown> {
     const { handle } = this.#own(message);
-    if (message.type === "peers") return handle.peers();
-    const { to, kind, payload } = message;
-    return to === undefined ? handle.broadcast(kind, payload) : handle.sendMessage(to, kind, payload);
+    switch (message.type) {
+      case "peers":
+        return handle.peers();
+      case "announce":
+        return handle.announce(message);
+      case "topic":
+        return message.action === "join" ? handle.joinTopic(message.topic) : handle.leaveTopic(message.topic);
+      case "message": {
+        const { to, topic, kind, payload, wait, durability, priority, timeoutMs } = message;
+        const content = { kind, payload, wait, durability, priority, timeoutMs };
+        if (topic !== undefined) return handle.publish(topic, content);
+        return to === undefined ? handle.broadcast(content) : handle.sendMessage(to, content);
+      }
+    }
   }
 
   #own(message: Unregister | Ask): Offered {

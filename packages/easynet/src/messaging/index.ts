@@ -3,7 +3,9 @@ export type { ExchangeLimits } from "./limits.ts";
 export type { Exchange, ExchangeRequest, Exchanges, IncomingExchange } from "./types.ts";
 export type {
   DeadLetter,
+  DeadLetters,
   Delivery,
+  DeliveryCounts,
   MessageDurability,
   OutboxReport,
   OutgoingMessage,
@@ -12,6 +14,6 @@ export type {
   Transaction,
 } from "./delivery/types.ts";
 export { type Kind, type KindDefinition, KindRegistry } from "./shapes/kinds.ts";
-export { TOPICS_COUNT_MAX } from "./shapes/limits.ts";
+export { TOPIC_LENGTH_MAX, TOPICS_COUNT_MAX } from "./shapes/limits.ts";
 export { createMessages } from "./shapes/messages.ts";
 export type { Message, MessageEvent, Messages, MulticastReport } from "./shapes/types.ts";

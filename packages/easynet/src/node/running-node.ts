@@ -1,7 +1,7 @@
 import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import type { Did, KeyPair } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
-import type { Exchanges } from "../messaging/index.ts";
+import type { Delivery, Exchanges, KindRegistry, MessageEvent, Messages } from "../messaging/index.ts";
 import type { Gossip, Mdns, Mesh, Swim, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
@@ -22,6 +22,7 @@ import type {
   Joining,
   MembershipFile,
   NodeEvent,
+  NodeMessages,
   NodeStatusReport,
   PeerReport,
 } from "./types.ts";
@@ -49,6 +50,9 @@ export interface NodeParts {
   readonly swim: Swim;
   readonly gossip: Gossip;
   readonly directory: Directory;
+  readonly delivery: Delivery;
+  readonly messages: Messages;
+  readonly kinds: KindRegistry;
   readonly host: AgentHost;
   readonly router: Router;
   readonly mdns: Mdns | undefined;
@@ -72,6 +76,7 @@ export class RunningNode implements EasynetNode {
   readonly name: string;
   readonly home: string;
   readonly joining: Joining;
+  readonly messages: NodeMessages;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -89,13 +94,20 @@ export class RunningNode implements EasynetNode {
     this.home = parts.home.path;
     this.joining = parts.entrance.joining;
     this.#startedAtMs = parts.clock.nowMs();
-    this.#messenger = new AgentMessenger({
-      directory: parts.directory,
-      exchanges: parts.exchanges,
-      self: this.did,
-      clock: parts.clock,
-      host: parts.host,
+    const messenger = new AgentMessenger({
+      ...parts,
+      isDefined: (kind) => parts.kinds.get(kind) !== undefined,
+      onTopics: () => this.publish(),
     });
+    this.#messenger = messenger;
+    this.messages = {
+      send: (to, content) => messenger.send(to, { ...content, from: undefined }),
+      answer: (id) => parts.messages.answer(id),
+      kinds: parts.kinds,
+      counts: () => parts.delivery.counts(),
+      outbox: () => parts.delivery.outbox(),
+      deadLetters: parts.delivery.deadLetters,
+    };
     this.#loadTimer = repeat(parts.clock, LOAD_INTERVAL_MS, () => parts.directory.setLoad(parts.host.load()));
     parts.mesh.on("peer-joined", (peer) => {
       // Whoever lets us in again sees no other process.
@@ -200,9 +212,11 @@ export class RunningNode implements EasynetNode {
     const own: OwnAgent = { agent, key, signed: this.#sign(agent, key) };
     const handle = this.#parts.host.add(agent, { did: key.did });
     this.#agents.set(agent.name, own);
+    this.#messenger.added(key.did);
     const remove = async (): Promise<void> => {
       if (this.#agents.get(agent.name) !== own) return;
       this.#agents.delete(agent.name);
+      this.#messenger.removed(key.did);
       await handle[Symbol.asyncDispose]();
       if (!this.#stopping) await this.publish();
     };
@@ -218,9 +232,7 @@ export class RunningNode implements EasynetNode {
         own.signed = this.#sign(agent, key);
         return this.publish();
       },
-      sendMessage: (to, kind, payload) => this.#messenger.send({ from: key.did, to, kind, payload }),
-      broadcast: (kind, payload) => this.#messenger.broadcast({ from: key.did, kind, payload }),
-      peers: () => this.#messenger.peersOf(key.did),
+      ...this.#messenger.of(key.did),
       [Symbol.asyncDispose]: remove,
     };
   }
@@ -255,6 +267,13 @@ export class RunningNode implements EasynetNode {
     logger.info("network left", { network: network.did });
   }
 
+  /** Tells who watches of a message; what nobody watches costs nothing. */
+  observe({ direction, peer, to, ...event }: MessageEvent): void {
+    if (this.#listeners.size === 0) return;
+    const name = this.#nameOf(peer);
+    this.#emit({ type: `message-${direction}`, did: peer, name, ...event, ...(to !== undefined && { to }) });
+  }
+
   onEvent(listener: (event: NodeEvent) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
@@ -275,11 +294,14 @@ export class RunningNode implements EasynetNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger, entrance } = this.#parts;
+    const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
+    const { entrance, messages, delivery } = this.#parts;
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
     await directory.leave();
     await host.close(STOP_GRACE_MS);
+    messages.close();
+    await delivery.close();
     exchanges.close();
     upkeep[Symbol.dispose]();
     await mdns?.stop();
@@ -314,6 +336,7 @@ export class RunningNode implements EasynetNode {
   }
 
   #record(): NodeRecord {
+    const topics = this.#messenger.topics();
     return {
       owner: this.did,
       name: this.name,
@@ -321,6 +344,7 @@ export class RunningNode implements EasynetNode {
       addresses: [...this.#parts.mesh.addresses()],
       offers: this.#parts.resources,
       cards: [...this.#agents.values()].map(({ signed }) => signed),
+      ...(topics.length > 0 && { topics: [...topics] }),
     };
   }
 

@@ -1,5 +1,5 @@
-import type { AgentHost, ExecuteRequest } from "../agents/index.ts";
-import { EasynetError, type Metrics, toEasynetError } from "../kernel/index.ts";
+import type { ExecuteRequest } from "../agents/index.ts";
+import { EasynetError, type Metrics } from "../kernel/index.ts";
 import type { Exchanges, IncomingExchange } from "../messaging/index.ts";
 import { checkSchema } from "../model/index.ts";
 import type { AgentEvent, ChatMessage } from "../model/index.ts";
@@ -15,41 +15,22 @@ const extrasSchema = z.object({
 
 export interface ServeOptions {
   readonly exchanges: Exchanges;
-  readonly host: AgentHost;
   readonly execute: (request: ExecuteRequest) => AsyncIterable<AgentEvent>;
   readonly metrics: Metrics;
 }
 
-/** Answers what other members ask of this node's agents: tasks and messages. */
+/** Answers what other members ask of this node's agents: tasks. */
 export function serveExchanges(options: ServeOptions): void {
-  const { exchanges, host, execute, metrics } = options;
+  const { exchanges, execute, metrics } = options;
   exchanges.serve(async (exchange) => {
     const { envelope } = exchange.request;
     if (envelope.kind === "task") {
       for await (const event of execute(toExecuteRequest(exchange))) await exchange.send(event);
       return;
     }
-    if (envelope.kind === "message") return deliver(exchange, host);
-    metrics.count("easynet_messages_refused_total", { reason: "unknown-kind" });
-    throw new EasynetError("INVALID_ARGUMENT", { subject: "The message kind", reason: "this node does not know it" });
+    metrics.count("easynet_exchanges_refused_total", { reason: "unknown-kind" });
+    throw new EasynetError("INVALID_ARGUMENT", { subject: "The exchange", reason: "this node does not know its kind" });
   });
-}
-
-async function deliver(exchange: IncomingExchange, host: AgentHost): Promise<void> {
-  const { request } = exchange;
-  try {
-    const value = await host.deliver({
-      agentDid: request.agent,
-      kind: request.capability,
-      payload: request.input.args[0],
-      from: request.envelope.from,
-      deadlineAtMs: request.envelope.deadlineAtMs,
-      signal: exchange.signal,
-    });
-    await exchange.send({ type: "final", value, stop: "end" });
-  } catch (thrown) {
-    await exchange.send({ type: "error", error: toEasynetError(thrown).toJSON() });
-  }
 }
 
 /** @throws {EasynetError} INVALID_ARGUMENT when the extras do not fit */

@@ -1,7 +1,7 @@
 import { createAgentHost, measureResources } from "../agents/index.ts";
 import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
-import { createExchanges } from "../messaging/index.ts";
+import { createDelivery, createExchanges, createMessages, KindRegistry } from "../messaging/index.ts";
 import {
   createLibp2pFabric,
   createMdns,
@@ -12,6 +12,7 @@ import {
   networkTag,
 } from "../mesh/index.ts";
 import { createRouter } from "../routing/index.ts";
+import type { Directory } from "../state/index.ts";
 import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
@@ -71,6 +72,18 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
   const { directory } = knowing;
   const host = createAgentHost(shared);
+  const kinds = new KindRegistry();
+  const delivery = await createDelivery({ ...shared, mesh, store, epoch });
+  const messages = createMessages({
+    ...shared,
+    ...knowing,
+    keyPair: nodeKey,
+    delivery,
+    store,
+    kinds,
+    membersOf: (topic) => membersOf(directory, topic),
+    observe: (event) => node.observe(event),
+  });
   await mesh.start();
   cleanup.defer(() => mesh.stop());
   const mdns = await startMdns(loaded, { ...shared, mesh, name, network: network.did });
@@ -90,10 +103,12 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const node = new RunningNode({ ...basics, mesh, exchanges, ...knowing, host, router, mdns, upkeep });
-  serveExchanges({ exchanges, host, metrics, execute: (request) => node.execute(request) });
+  const talking = { exchanges, delivery, messages, kinds };
+  const node = new RunningNode({ ...basics, mesh, ...talking, ...knowing, host, router, mdns, upkeep });
+  serveExchanges({ exchanges, metrics, execute: (request) => node.execute(request) });
   await directory.start();
   await node.publish();
+  await messages.start();
   cleanup.move();
   logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });
   return { node, home, logger, metrics };
@@ -169,6 +184,12 @@ async function startMdns(loaded: LoadedConfig, parts: MdnsParts): Promise<Mdns |
 function portOf(addresses: readonly string[]): number | undefined {
   const port = /\/tcp\/(\d+)/.exec(addresses[0] ?? "")?.[1];
   return port === undefined ? undefined : Number(port);
+}
+
+/** Everybody whose entry says so, also who is away: what is stored for them waits. */
+function membersOf(directory: Directory, topic: string): readonly Did[] {
+  const members = directory.nodes().filter((node) => node.status !== "left" && node.record.topics?.includes(topic));
+  return members.map((node) => node.did);
 }
 
 /** A number that rises with every start of this node: what an earlier life of it signed is older. */

@@ -1,0 +1,88 @@
+import type { MessageHandler } from "../agents/index.ts";
+import { EasynetError } from "../kernel/index.ts";
+import { KindRegistry } from "../messaging/index.ts";
+import type { AgentCard } from "../model/index.ts";
+import type { AgentContent, BroadcastReport } from "../node/index.ts";
+import type { OfferedAgent } from "./node-access.ts";
+
+/** How a message is sent; what is absent its kind decides. */
+export type MessageOptions = Omit<AgentContent, "kind" | "payload">;
+
+/** To whom or which topic, what kind, and what it says. */
+export type SendArguments = readonly [to: string, kind: string, payload?: unknown, options?: MessageOptions];
+
+/** What an agent of this process says to others: checked by the kinds that the process declared, then sent. */
+export class Voice {
+  readonly kinds = new KindRegistry();
+  readonly #offered: () => OfferedAgent | undefined;
+  readonly #topics = new Set<string>();
+
+  constructor(offered: () => OfferedAgent | undefined) {
+    this.#offered = offered;
+  }
+
+  /** A handler that gets only payloads that are what their kind says. */
+  checked(kind: string, handler: MessageHandler): MessageHandler {
+    return (message, context) => {
+      this.kinds.check(kind, message.payload);
+      return handler(message, context);
+    };
+  }
+
+  async send(to: string, content: AgentContent): Promise<unknown> {
+    return this.#agent().sendMessage(to, this.#completed(content));
+  }
+
+  async broadcast(content: AgentContent): Promise<BroadcastReport> {
+    return this.#agent().broadcast(this.#completed(content));
+  }
+
+  async announce(content: AgentContent): Promise<string> {
+    return this.#agent().announce(this.#completed(content));
+  }
+
+  async publish(topic: string, content: AgentContent): Promise<BroadcastReport> {
+    return this.#agent().publish(topic, this.#completed(content));
+  }
+
+  async join(topic: string): Promise<void> {
+    await this.#agent().joinTopic(topic);
+    this.#topics.add(topic);
+  }
+
+  async leave(topic: string): Promise<void> {
+    this.#topics.delete(topic);
+    await this.#agent().leaveTopic(topic);
+  }
+
+  /** The node changed under us: the next one has to know the topics too. */
+  async joinAgain(offered: OfferedAgent): Promise<void> {
+    for (const topic of this.#topics) await offered.joinTopic(topic);
+  }
+
+  async peers(): Promise<readonly AgentCard[]> {
+    return this.#agent().peers();
+  }
+
+  #agent(): OfferedAgent {
+    const offered = this.#offered();
+    if (offered) return offered;
+    throw new EasynetError("NODE_NOT_RUNNING", { home: "this process; call serve() first" });
+  }
+
+  /** What the kind decides; the node knows only those that it defined itself. @throws {EasynetError} PAYLOAD_INVALID */
+  #completed(content: AgentContent): AgentContent {
+    const { kind, payload } = content;
+    this.kinds.check(kind, payload);
+    const known = this.kinds.get(kind);
+    if (!known) return content;
+    const { durability = known.durability, priority = known.priority } = content;
+    const waits = (content.wait ?? "answer") === "answer";
+    return {
+      ...content,
+      durability,
+      priority,
+      timeoutMs: content.timeoutMs ?? (waits ? undefined : known.expiresInMs),
+    };
+  }
+}
