@@ -255,6 +255,21 @@ export const ERROR_TABLE = {
     "No answer is kept or awaited for the request {id}. Answers are kept for 10 minutes; send the request again.",
     "请求 {id} 没有等待中或保存的答复。答复保留 10 分钟；请重新发送请求。",
   ),
+  MESSAGE_TOO_LARGE: terminal(
+    "RESOURCE_EXHAUSTED",
+    "A message of {bytes} bytes exceeds the limit of {bytesMax}. Send it as an artifact and its address as the message.",
+    "消息大小 {bytes} 字节超过上限 {bytesMax}。请将内容作为工件发送，并在消息中给出其地址。",
+  ),
+  MESSAGE_EXPIRED: terminal(
+    "DEADLINE_EXCEEDED",
+    "A message to {peer} expired before it could leave this node. It is among the dead letters unless it was volatile; requeue it there.",
+    "发往 {peer} 的消息在离开本节点之前已过期。除易失消息外，可在死信中找到并重新入队。",
+  ),
+  MESSAGE_NOT_FOUND: terminal(
+    "NOT_FOUND",
+    "There is no dead letter {key}. List them again: it may have been requeued or dropped.",
+    "没有死信 {key}。请重新列出：它可能已重新入队或被丢弃。",
+  ),
   FUNCTION_FAILED: terminal(
     "ABORTED",
     "{capability} failed with {name}: {reason}. The error comes from the function itself.",

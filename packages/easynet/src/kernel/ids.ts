@@ -19,3 +19,41 @@ export function createId(nowMs: number): string {
   used += 10;
   return id;
 }
+
+/** Writes the 16 bytes of a new UUIDv7 at `offset`: for ids that are made by the ten thousand and seldom read. */
+export function writeId(target: Uint8Array, offset: number, nowMs: number): void {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const time = Math.floor(nowMs);
+  const high = Math.floor(time / 2 ** 32);
+  target[offset] = high >>> 8;
+  target[offset + 1] = high;
+  target[offset + 2] = time / 2 ** 24;
+  target[offset + 3] = time / 2 ** 16;
+  target[offset + 4] = time / 2 ** 8;
+  target[offset + 5] = time;
+  for (let index = 0; index < 10; index++) target[offset + 6 + index] = pool[used + index] ?? 0;
+  target[offset + 6] = 0x70 | ((pool[used] ?? 0) & 0x0f);
+  target[offset + 8] = 0x80 | ((pool[used + 2] ?? 0) & 0x3f);
+  used += 10;
+}
+
+/** The text of the 16 bytes of a UUID at `offset`. */
+export function formatId(bytes: Uint8Array, offset = 0): string {
+  let text = "";
+  for (let index = 0; index < 16; index++) {
+    if (index === 4 || index === 6 || index === 8 || index === 10) text += "-";
+    text += HEX[bytes[offset + index] ?? 0];
+  }
+  return text;
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** The 16 bytes of a UUID of any version; undefined for other texts. */
+export function parseId(text: string): Uint8Array | undefined {
+  if (typeof text !== "string" || !UUID.test(text)) return undefined;
+  return Uint8Array.from(Buffer.from(text.replaceAll("-", ""), "hex"));
+}

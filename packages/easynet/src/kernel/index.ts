@@ -23,6 +23,6 @@ export {
   toEasynetError,
   type WireError,
 } from "./errors.ts";
-export { createId } from "./ids.ts";
+export { createId, formatId, parseId, writeId } from "./ids.ts";
 export { type Logger, type LogFields, type MetricLabels, type Metrics, noMetrics, silentLogger } from "./ports.ts";
 export { pick, type Random, sample, seededRandom, systemRandom } from "./random.ts";

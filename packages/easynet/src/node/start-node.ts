@@ -73,7 +73,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const { directory } = knowing;
   const host = createAgentHost(shared);
   const kinds = new KindRegistry();
-  const delivery = await createDelivery({ ...shared, mesh, store, epoch });
+  const delivery = createDelivery({ ...shared, mesh, store, epoch });
   const messages = createMessages({
     ...shared,
     ...knowing,

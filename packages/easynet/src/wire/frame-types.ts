@@ -42,6 +42,13 @@ export const FRAME_TYPES = {
   "relay-data": 98,
   "relay-credit": 99,
   "relay-close": 100,
+  /** Reliable messages: consecutive ones of a lane, and what the recipient has of it (docs/protocol/messages.md). */
+  "message-batch": 112,
+  "message-ack": 113,
+  /** Something before the last batch is missing: send it again. */
+  "message-gap": 114,
+  /** First of the recipient on a new link: what it has of every lane. */
+  "message-watermarks": 115,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;

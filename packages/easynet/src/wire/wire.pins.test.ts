@@ -63,6 +63,10 @@ describe("pinned numbers", () => {
       "relay-data": 98,
       "relay-credit": 99,
       "relay-close": 100,
+      "message-batch": 112,
+      "message-ack": 113,
+      "message-gap": 114,
+      "message-watermarks": 115,
     });
     expect(LANES).toEqual(["control", "high", "normal", "bulk"]);
     expect(PROTOCOL_VERSIONS).toEqual({ min: 1, max: 1 });

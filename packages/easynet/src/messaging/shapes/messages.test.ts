@@ -36,7 +36,7 @@ describe("one-way messages", () => {
     const world = new MessagesWorld();
     const counted: MetricLabels[] = [];
     const metrics = {
-      count: (name: string, labels: MetricLabels = {}) => void (name.includes("refused") && counted.push(labels)),
+      count: (name: string, labels: MetricLabels = {}) => void (name.includes("unhandled") && counted.push(labels)),
       gauge: () => undefined,
     };
     const [one, two] = [await world.start(1), await world.start(2, { metrics })];

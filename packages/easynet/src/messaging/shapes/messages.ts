@@ -85,7 +85,7 @@ class MessagesService implements Messages {
     this.#broadcasts = new Broadcasts({
       ...options,
       deliver: (broadcast) => void this.#onBroadcast(broadcast),
-      onRefused: (reason) => options.metrics.count("easynet_messages_refused_total", { reason: `broadcast-${reason}` }),
+      onRefused: (reason) => options.metrics.count("easynet_broadcasts_refused_total", { reason }),
     });
   }
 
@@ -308,9 +308,8 @@ class MessagesService implements Messages {
     const { kinds, clock, metrics } = this.#options;
     const answerKind = kinds.get(received.kind)?.answer ?? "response";
     const checked = "value" in answer ? this.#checked(answerKind, answer.value) : answer;
-    if ("error" in checked) {
-      metrics.count("easynet_messages_failed_total", { kind: kinds.label(received.kind), code: checked.error.code });
-    }
+    const outcome = "error" in checked ? checked.error.code : "answered";
+    metrics.count("easynet_requests_answered_total", { kind: kinds.label(received.kind), outcome });
     const body: Body = "error" in checked ? { form: "failure", error: checked.error } : { form: "answer", ...checked };
     const message: OutgoingMessage = {
       kind: answerKind,
@@ -361,7 +360,7 @@ class MessagesService implements Messages {
   #refused(received: Pick<Received, "id" | "kind" | "sender" | "to">, reason: string): void {
     const { kinds, metrics, observe } = this.#options;
     const { id, kind, sender, to } = received;
-    metrics.count("easynet_messages_refused_total", { kind: kinds.label(kind), reason });
+    metrics.count("easynet_messages_unhandled_total", { kind: kinds.label(kind), reason });
     observe?.({ direction: "refused", id, kind, peer: sender, to, reason });
   }
 
