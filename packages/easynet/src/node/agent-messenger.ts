@@ -8,7 +8,7 @@ import {
   TOPIC_LENGTH_MAX,
   TOPICS_COUNT_MAX,
 } from "../messaging/index.ts";
-import type { AgentCard, Priority } from "../model/index.ts";
+import type { AgentCard, NodeRecord, Priority } from "../model/index.ts";
 import type { Directory, DirectoryNode } from "../state/index.ts";
 import type { AgentContent, AgentHandle, BroadcastReport, SentReport } from "./types.ts";
 
@@ -19,6 +19,9 @@ const START_GRACE_MS = 10_000;
 export interface AgentMessage extends AgentContent {
   readonly from: string | undefined;
 }
+
+/** Nodes whose agents are remembered after they left; the one heard of longest ago goes out. */
+const REMEMBERED_COUNT_MAX = 1_000;
 
 /** The part of an agent's handle that speaks. */
 export type AgentVoice = Omit<AgentHandle, "did" | "refresh" | typeof Symbol.asyncDispose>;
@@ -45,12 +48,15 @@ export class AgentMessenger {
   readonly #options: AgentMessengerOptions;
   /** dids of the agents of this node by topic. */
   readonly #topics = new Map<string, Set<string>>();
+  /** Nodes of which the directory may know nothing any more: what is stored for them can still be addressed. */
+  readonly #remembered = new Map<Did, NodeRecord>();
   readonly #here = new Set<string>();
   readonly #awaited = new Map<string, Set<() => void>>();
   #isStarting = true;
 
   constructor(options: AgentMessengerOptions) {
     this.#options = options;
+    options.directory.on("node-changed", ({ did, record }) => this.#remember(did, record));
     options.messages.receive((message) => this.#receive(message));
     options.clock.setTimer(START_GRACE_MS, () => {
       this.#isStarting = false;
@@ -161,10 +167,9 @@ export class AgentMessenger {
 
   /** Every agent in the directory, those in reach first. */
   #receivers(): { readonly node: DirectoryNode; readonly card: AgentCard; readonly isAlive: boolean }[] {
-    const nodes = this.#options.directory.nodes().filter(({ status }) => status !== "left");
-    const all = nodes.flatMap((node) =>
-      node.record.cards.map(({ card }) => ({ node, card, isAlive: node.status === "alive" })),
-    );
+    const all = this.#options.directory
+      .nodes()
+      .flatMap((node) => node.record.cards.map(({ card }) => ({ node, card, isAlive: node.status === "alive" })));
     return all.toSorted((one, other) => Number(other.isAlive) - Number(one.isAlive));
   }
 
@@ -175,11 +180,27 @@ export class AgentMessenger {
       ({ card, isAlive }) => (isAlive || canWait) && (card.id === to || card.name === to),
     );
     if (found) return { node: found.node.did, agent: found.card.id };
-    const node = this.#options.directory
-      .nodes()
-      .find(({ did, record, status }) => status !== "left" && (did === to || record.name === to));
+    const node = this.#options.directory.nodes().find(({ did, record }) => did === to || record.name === to);
     if (node && (node.status === "alive" || canWait)) return { node: node.did, agent: undefined };
+    const away = canWait ? this.#recall(to) : undefined;
+    if (away) return away;
     throw new EasynetError("NO_CAPABLE_AGENT", { capability: to });
+  }
+
+  #remember(did: Did, record: NodeRecord): void {
+    this.#remembered.delete(did);
+    this.#remembered.set(did, record);
+    const oldest = this.#remembered.keys().next();
+    if (this.#remembered.size > REMEMBERED_COUNT_MAX && !oldest.done) this.#remembered.delete(oldest.value);
+  }
+
+  #recall(to: string): Receiver | undefined {
+    for (const [node, { name, cards }] of this.#remembered) {
+      const found = cards.find(({ card }) => card.id === to || card.name === to);
+      if (found) return { node, agent: found.card.id };
+      if (name === to || node === to) return { node, agent: undefined };
+    }
+    return undefined;
   }
 
   async #sendTo(receiver: Receiver, message: AgentMessage): Promise<SentReport> {

@@ -1,4 +1,5 @@
 import {
+  type Agent,
   type FunctionAgent,
   functionAgent,
   type FunctionOptions,
@@ -46,7 +47,11 @@ export class ComputeNode implements AsyncDisposable {
   readonly #agent: FunctionAgent;
   #access: NodeAccess | undefined;
   #offered: OfferedAgent | undefined;
-  readonly #voice = new Voice(() => this.#offered);
+  readonly #voice = new Voice((name) => {
+    return name === undefined ? this.#offered : this.#further.get(name)?.offered;
+  });
+  /** Agents beside the one of the functions. */
+  readonly #further = new Map<string, { readonly agent: Agent; offered: OfferedAgent }>();
   #stopped = false;
   #refreshing: Promise<void> = Promise.resolve();
 
@@ -70,6 +75,24 @@ export class ComputeNode implements AsyncDisposable {
   unregister(name: string): void {
     this.#agent.unregister(name);
     this.#changed();
+  }
+
+  /**
+   * Offers a further agent of this process, of any driver, after `serve`; disposing takes it back.
+   * @throws {EasynetError} AGENT_EXISTS; NODE_NOT_RUNNING before `serve`
+   */
+  async addAgent(agent: Agent): Promise<AsyncDisposable> {
+    if (!this.#access) throw new EasynetError("NODE_NOT_RUNNING", { home: "this process; call serve() first" });
+    const offered = await this.#access.offer(agent);
+    this.#further.set(agent.name, { agent, offered });
+    return {
+      [Symbol.asyncDispose]: async () => {
+        const further = this.#further.get(agent.name);
+        if (further?.agent !== agent) return;
+        this.#further.delete(agent.name);
+        await ignoringLoss(async () => further.offered[Symbol.asyncDispose]());
+      },
+    };
   }
 
   /** Handles messages of one kind from other agents; what it returns travels back to the sender. */
@@ -142,7 +165,10 @@ export class ComputeNode implements AsyncDisposable {
     this.#stopped = true;
     const access = this.#access;
     this.#access = undefined;
+    for (const { offered } of this.#further.values()) await ignoringLoss(async () => offered[Symbol.asyncDispose]());
     await ignoringLoss(async () => this.#offered?.[Symbol.asyncDispose]());
+    this.#further.clear();
+    this.#offered = undefined;
     await access?.close();
     await this.#agent.close?.();
   }
@@ -155,6 +181,7 @@ export class ComputeNode implements AsyncDisposable {
     if (this.#access) return this.#access;
     const access = await openAccess(this.#options);
     this.#offered = await access.offer(this.#agent);
+    for (const further of this.#further.values()) further.offered = await access.offer(further.agent);
     await this.#voice.joinAgain(this.#offered);
     this.#access = access;
     access.onClosed(() => this.#lost(access));

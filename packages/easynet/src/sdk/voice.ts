@@ -6,7 +6,13 @@ import type { AgentContent, BroadcastReport } from "../node/index.ts";
 import type { OfferedAgent } from "./node-access.ts";
 
 /** How a message is sent; what is absent its kind decides. */
-export type MessageOptions = Omit<AgentContent, "kind" | "payload">;
+export interface MessageOptions extends Omit<AgentContent, "kind" | "payload"> {
+  /** Name of an agent of this process that speaks. @default the one that holds its functions */
+  readonly from?: string;
+}
+
+/** What is sent, and by which agent of this process. */
+interface Spoken extends AgentContent, Pick<MessageOptions, "from"> {}
 
 /** To whom or which topic, what kind, and what it says. */
 export type SendArguments = readonly [to: string, kind: string, payload?: unknown, options?: MessageOptions];
@@ -14,10 +20,11 @@ export type SendArguments = readonly [to: string, kind: string, payload?: unknow
 /** What an agent of this process says to others: checked by the kinds that the process declared, then sent. */
 export class Voice {
   readonly kinds = new KindRegistry();
-  readonly #offered: () => OfferedAgent | undefined;
+  readonly #offered: (name: string | undefined) => OfferedAgent | undefined;
   readonly #topics = new Set<string>();
 
-  constructor(offered: () => OfferedAgent | undefined) {
+  /** @param offered an agent of this process by name, its own one without */
+  constructor(offered: (name: string | undefined) => OfferedAgent | undefined) {
     this.#offered = offered;
   }
 
@@ -29,20 +36,20 @@ export class Voice {
     };
   }
 
-  async send(to: string, content: AgentContent): Promise<unknown> {
-    return this.#agent().sendMessage(to, this.#completed(content));
+  async send(to: string, spoken: Spoken): Promise<unknown> {
+    return this.#agent(spoken.from).sendMessage(to, this.#completed(spoken));
   }
 
-  async broadcast(content: AgentContent): Promise<BroadcastReport> {
-    return this.#agent().broadcast(this.#completed(content));
+  async broadcast(spoken: Spoken): Promise<BroadcastReport> {
+    return this.#agent(spoken.from).broadcast(this.#completed(spoken));
   }
 
-  async announce(content: AgentContent): Promise<string> {
-    return this.#agent().announce(this.#completed(content));
+  async announce(spoken: Spoken): Promise<string> {
+    return this.#agent(spoken.from).announce(this.#completed(spoken));
   }
 
-  async publish(topic: string, content: AgentContent): Promise<BroadcastReport> {
-    return this.#agent().publish(topic, this.#completed(content));
+  async publish(topic: string, spoken: Spoken): Promise<BroadcastReport> {
+    return this.#agent(spoken.from).publish(topic, this.#completed(spoken));
   }
 
   async join(topic: string): Promise<void> {
@@ -64,14 +71,16 @@ export class Voice {
     return this.#agent().peers();
   }
 
-  #agent(): OfferedAgent {
-    const offered = this.#offered();
+  #agent(name?: string): OfferedAgent {
+    const offered = this.#offered(name);
     if (offered) return offered;
+    if (name !== undefined && this.#offered(undefined))
+      throw new EasynetError("NO_CAPABLE_AGENT", { capability: name });
     throw new EasynetError("NODE_NOT_RUNNING", { home: "this process; call serve() first" });
   }
 
   /** What the kind decides; the node knows only those that it defined itself. @throws {EasynetError} PAYLOAD_INVALID */
-  #completed(content: AgentContent): AgentContent {
+  #completed({ from: _from, ...content }: Spoken): AgentContent {
     const { kind, payload } = content;
     this.kinds.check(kind, payload);
     const known = this.kinds.get(kind);
