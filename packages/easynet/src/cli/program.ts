@@ -110,12 +110,8 @@ const COMMANDS: readonly Declare[] = [
         new Option("--priority <word>", context.text("send.priority")).choices(["critical", "high", "normal", "low"]),
       )
       .option("--timeout <time>", context.text("send.timeout"))
-      .action(async (to, kind, payload, options) =>
-        (await import("./commands/send.ts")).send(
-          context,
-          payload === undefined ? [to, kind] : [to, kind, payload],
-          options,
-        ),
+      .action(async (...[to, kind, payload, options]) =>
+        (await import("./commands/send.ts")).send(context, { ...options, to, kind, payload }),
       ),
   (program, context) =>
     command(program, context, {

@@ -96,20 +96,15 @@ export class AttachedAgents {
   /** What one of the connection's agents says to others, or asks about them. */
   async #ask(message: Ask): Promise<unknown> {
     const { handle } = this.#own(message);
-    switch (message.type) {
-      case "peers":
-        return handle.peers();
-      case "announce":
-        return handle.announce(message);
-      case "topic":
-        return message.action === "join" ? handle.joinTopic(message.topic) : handle.leaveTopic(message.topic);
-      case "message": {
-        const { to, topic, kind, payload, wait, durability, priority, timeoutMs } = message;
-        const content = { kind, payload, wait, durability, priority, timeoutMs };
-        if (topic !== undefined) return handle.publish(topic, content);
-        return to === undefined ? handle.broadcast(content) : handle.sendMessage(to, content);
-      }
+    if (message.type === "peers") return handle.peers();
+    if (message.type === "announce") return handle.announce(message);
+    if (message.type === "topic") {
+      return message.action === "join" ? handle.joinTopic(message.topic) : handle.leaveTopic(message.topic);
     }
+    const { to, topic, kind, payload, wait, durability, priority, timeoutMs } = message;
+    const content = { kind, payload, wait, durability, priority, timeoutMs };
+    if (topic !== undefined) return handle.publish(topic, content);
+    return to === undefined ? handle.broadcast(content) : handle.sendMessage(to, content);
   }
 
   #own(message: Unregister | Ask): Offered {

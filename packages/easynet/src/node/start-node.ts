@@ -1,7 +1,6 @@
 import { createAgentHost, measureResources } from "../agents/index.ts";
 import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
-import { createDelivery, createExchanges, createMessages, KindRegistry } from "../messaging/index.ts";
 import {
   createLibp2pFabric,
   createMdns,
@@ -12,11 +11,11 @@ import {
   networkTag,
 } from "../mesh/index.ts";
 import { createRouter } from "../routing/index.ts";
-import type { Directory } from "../state/index.ts";
 import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import { createKnowing } from "./create-knowing.ts";
+import { createTalking } from "./create-talking.ts";
 import { choosePort } from "./choose-port.ts";
 import type { LoadedConfig } from "./config.ts";
 import { Entrance } from "./entrance.ts";
@@ -68,22 +67,12 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     entrance,
   });
   entrance.open(mesh);
-  const exchanges = createExchanges({ ...shared, mesh });
-  const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
+  const ground = { ...shared, mesh, keyPair: nodeKey, epoch, store };
+  const knowing = createKnowing(ground);
   const { directory } = knowing;
+  const talking = createTalking({ ...ground, ...knowing, observe: (event) => node.observe(event) });
+  const { exchanges, messages } = talking;
   const host = createAgentHost(shared);
-  const kinds = new KindRegistry();
-  const delivery = createDelivery({ ...shared, mesh, store, epoch });
-  const messages = createMessages({
-    ...shared,
-    ...knowing,
-    keyPair: nodeKey,
-    delivery,
-    store,
-    kinds,
-    membersOf: (topic) => membersOf(directory, topic),
-    observe: (event) => node.observe(event),
-  });
   await mesh.start();
   cleanup.defer(() => mesh.stop());
   const mdns = await startMdns(loaded, { ...shared, mesh, name, network: network.did });
@@ -103,7 +92,6 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const talking = { exchanges, delivery, messages, kinds };
   const node = new RunningNode({ ...basics, mesh, ...talking, ...knowing, host, router, mdns, upkeep });
   serveExchanges({ exchanges, metrics, execute: (request) => node.execute(request) });
   await directory.start();
@@ -184,12 +172,6 @@ async function startMdns(loaded: LoadedConfig, parts: MdnsParts): Promise<Mdns |
 function portOf(addresses: readonly string[]): number | undefined {
   const port = /\/tcp\/(\d+)/.exec(addresses[0] ?? "")?.[1];
   return port === undefined ? undefined : Number(port);
-}
-
-/** Everybody whose entry says so, also who is away: what is stored for them waits. */
-function membersOf(directory: Directory, topic: string): readonly Did[] {
-  const members = directory.nodes().filter((node) => node.status !== "left" && node.record.topics?.includes(topic));
-  return members.map((node) => node.did);
 }
 
 /** A number that rises with every start of this node: what an earlier life of it signed is older. */

@@ -63,7 +63,7 @@ export class Voice {
   }
 
   /** The node changed under us: the next one has to know the topics too. */
-  async joinAgain(offered: OfferedAgent): Promise<void> {
+  async joinAgain(offered: Pick<OfferedAgent, "joinTopic">): Promise<void> {
     for (const topic of this.#topics) await offered.joinTopic(topic);
   }
 

@@ -7,6 +7,10 @@ import { LocalClient } from "../local-client.ts";
 import { parseArgument } from "./call-arguments.ts";
 
 export interface SendOptions {
+  readonly to: string;
+  readonly kind: string;
+  /** As typed: JSON, text, or `@FILE`. */
+  readonly payload?: string | undefined;
   readonly wait?: string;
   readonly durability?: string;
   readonly priority?: string;
@@ -18,9 +22,8 @@ const TIMEOUT_MS = 30_000;
 const PATIENCE_MS = 5_000;
 
 /** Sends a message; prints what its handler answered, or what became of it. */
-export async function send(context: CliContext, words: readonly string[], options: SendOptions): Promise<void> {
-  const [to, kind, payload] = words;
-  const { wait, durability, priority } = options;
+export async function send(context: CliContext, options: SendOptions): Promise<void> {
+  const { to, kind, payload, wait, durability, priority } = options;
   const client = LocalClient.open(context.home);
   const timeoutMs = options.timeout === undefined ? undefined : timeoutMsOf(options.timeout, context);
   const message = {

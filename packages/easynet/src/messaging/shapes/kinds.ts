@@ -26,12 +26,17 @@ export interface Kind extends Required<Omit<KindDefinition, "schema">> {
   readonly schema: z.ZodType | undefined;
 }
 
+/** By what it can do: an application's zod may be another copy than ours. */
+function isSchema(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "safeParse" in value && typeof value.safeParse === "function";
+}
+
 const definitionSchema = z.strictObject({
   name: z
     .string()
     .max(80)
     .regex(/^[a-z0-9]+([-.][a-z0-9]+)*$/, "small letters, digits, and - or . between them"),
-  schema: z.custom<z.ZodType>((schema) => schema instanceof z.ZodType, "not a zod schema").optional(),
+  schema: z.custom<z.ZodType>(isSchema, "not a zod schema").optional(),
   durability: z.enum(["volatile", "process", "disk"]).default("disk"),
   priority: prioritySchema.default("normal"),
   expiresInMs: z.number().min(1).max(604_800_000).default(300_000),
