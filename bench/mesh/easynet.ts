@@ -31,7 +31,7 @@ export const easynetSystem: System = {
   },
 };
 
-async function startMesh(rootSeed: Uint8Array, listenAddresses: readonly string[]): Promise<Mesh> {
+export async function startMesh(rootSeed: Uint8Array, listenAddresses: readonly string[]): Promise<Mesh> {
   const [root, keyPair] = [keyPairFromSeed(rootSeed), generateKeyPair()];
   const ports = { clock: systemClock, random: systemRandom, logger: silentLogger, metrics: noMetrics };
   const fabric = await createLibp2pFabric({ keyPair, listenAddresses, ...ports });

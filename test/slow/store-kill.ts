@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { seededRandom } from "../../packages/easynet/src/kernel/index.ts";
 import type { SlowOptions, SlowOutcome, SlowPlan } from "./support/slow-item.ts";
 import { crashOnce, inspectAfterCrash } from "./support/store-crash.ts";
-import type { Acknowledged } from "./support/store-load.ts";
+import { noProgress } from "./support/store-load.ts";
 
 export const plan: SlowPlan = { cases: 200, batchCases: 20 };
 
@@ -27,24 +27,27 @@ export async function run(
   const random = seededRandom(seed);
   const failures: string[] = [];
   const figures = { kills: 0, acknowledged: 0, missing: 0, reopenFailures: 0, inspections: 0 };
-  let pending: Acknowledged = new Map();
+  let pending = noProgress();
   try {
     for (let round = 0; round < cases; round += 1) {
       const from = random.next() < AT_START_RATIO ? "start" : "first-ack";
       const delayMs = random.next() * DELAY_MS_MAX;
-      figures.acknowledged += await crashOnce({ path, round, delayMs, from, faults }, pending);
+      const modes = [...faults, ...(round % 2 === 1 ? ["mixed" as const] : [])];
+      figures.acknowledged += await crashOnce({ path, round, delayMs, from, modes }, pending);
       figures.kills += 1;
       onProgress(round + 1);
       if (random.next() < CHAIN_RATIO && round < cases - 1) continue;
       const findings = await inspectAfterCrash(path, pending).catch((error: unknown) => {
         figures.reopenFailures += 1;
-        return { missing: 0, faults: [`the file does not open: ${String(error)}`] };
+        return { missing: 0, unsynced: 0, faults: [`the file does not open: ${String(error)}`] };
       });
       figures.inspections += 1;
-      figures.missing += findings.missing;
-      if (findings.missing > 0) failures.push(`kill ${round} (seed ${seed}): ${findings.missing} commits are missing`);
+      // A kill of the process may take nothing at all, whatever the durability.
+      const missing = findings.missing + findings.unsynced;
+      figures.missing += missing;
+      if (missing > 0) failures.push(`kill ${round} (seed ${seed}): ${missing} commits are missing`);
       failures.push(...findings.faults.map((fault) => `kill ${round} (seed ${seed}): ${fault}`));
-      pending = new Map();
+      pending = noProgress();
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

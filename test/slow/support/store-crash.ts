@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { DatabaseSync } from "node:sqlite";
 import { openStore } from "../../../packages/easynet/src/storage/index.ts";
-import { type Acknowledged, clearLoad, type Findings, verifyLoad } from "./store-load.ts";
+import { clearLoad, type Findings, type Progress, verifyLoad } from "./store-load.ts";
 
 const CHILD = fileURLToPath(new URL("./store-child.ts", import.meta.url));
 
@@ -13,13 +13,13 @@ export interface CrashOptions {
   /** Time until the kill: from the first acknowledgement, or from the start of the process. */
   readonly delayMs: number;
   readonly from: "first-ack" | "start";
-  readonly faults?: readonly ("normal" | "early")[];
+  readonly modes?: readonly ("normal" | "early" | "mixed")[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Lets a process commit, kills it with -9, and adds what it had acknowledged to `acknowledged`; returns how many. */
-export async function crashOnce(options: CrashOptions, acknowledged: Acknowledged): Promise<number> {
-  const args = [CHILD, options.path, String(options.round), ...(options.faults ?? [])];
+/** Lets a process commit, kills it with -9, and adds what it had acknowledged to `progress`; returns how many. */
+export async function crashOnce(options: CrashOptions, progress: Progress): Promise<number> {
+  const args = [CHILD, options.path, String(options.round), ...(options.modes ?? [])];
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...options.env },
@@ -41,20 +41,22 @@ export async function crashOnce(options: CrashOptions, acknowledged: Acknowledge
     .split("\n")
     .slice(0, -1);
   for (const line of lines) {
-    const [caller = "", index = ""] = line.split(" ");
-    acknowledged.set(caller, Number(index));
+    const [caller = "", index = "", durability = ""] = line.split(" ");
+    progress.acknowledged.set(caller, Number(index));
+    // What resolved before a commit that reached the disk was in the log before it, or in its transaction.
+    if (durability === "disk") progress.synced = new Map(progress.acknowledged);
   }
   return lines.length;
 }
 
 /** Opens the file as a restarted node would, compares, and empties it. @throws when the file does not open */
-export async function inspectAfterCrash(path: string, acknowledged: Acknowledged): Promise<Findings> {
+export async function inspectAfterCrash(path: string, progress: Progress): Promise<Findings> {
   const store = await openStore({ path });
-  const { missing, faults } = verifyLoad(store, acknowledged);
+  const { missing, unsynced, faults } = verifyLoad(store, progress);
   const database = new DatabaseSync(path, { readOnly: true });
   const integrity = String(database.prepare("PRAGMA integrity_check").get()?.["integrity_check"]);
   database.close();
   await clearLoad(store);
   await store.close();
-  return { missing, faults: integrity === "ok" ? faults : [...faults, `integrity_check says ${integrity}`] };
+  return { missing, unsynced, faults: integrity === "ok" ? faults : [...faults, `integrity_check says ${integrity}`] };
 }

@@ -39,17 +39,27 @@ export function writesOf(round: number, caller: number, index: number): readonly
 }
 
 /** Highest acknowledged index of each caller, by `round/caller`. */
-export type Acknowledged = Map<string, number>;
+type Acknowledged = Map<string, number>;
+
+export interface Progress {
+  acknowledged: Acknowledged;
+  /** `acknowledged` at the last acknowledgement of a commit to the disk: this much must survive a power cut. */
+  synced: Acknowledged;
+}
+
+export const noProgress = (): Progress => ({ acknowledged: new Map(), synced: new Map() });
 
 export interface Findings {
-  /** Acknowledged commits that are not there. */
+  /** Commits that are not there though they must be. */
   readonly missing: number;
+  /** Commits for the process only, acknowledged after the last one to the disk, that are not there. */
+  readonly unsynced: number;
   /** Whatever else is not as it must be, one sentence each. */
   readonly faults: readonly string[];
 }
 
 /** Compares what is in the store with what was acknowledged. */
-export function verifyLoad(store: Store, acknowledged: Acknowledged): Findings {
+export function verifyLoad(store: Store, { acknowledged, synced }: Progress): Findings {
   const faults: string[] = [];
   const found = SPACES.map((space) => readAll(store, space, faults));
   if (JSON.stringify(found[0]) !== JSON.stringify(found[1])) faults.push("half of a commit is there");
@@ -62,11 +72,15 @@ export function verifyLoad(store: Store, acknowledged: Acknowledged): Findings {
     byCaller.set(caller, indexes);
   }
   let missing = 0;
+  let unsynced = 0;
   for (const caller of new Set([...byCaller.keys(), ...acknowledged.keys()])) {
     const indexes = byCaller.get(caller) ?? [];
     const highest = indexes.at(-1) ?? -1;
     const acked = acknowledged.get(caller) ?? -1;
-    missing += Math.max(0, acked - highest);
+    const lost = Math.max(0, acked - highest);
+    const missed = Math.max(0, (synced.get(caller) ?? -1) - highest);
+    missing += missed;
+    unsynced += lost - missed;
     // A caller waits for each commit, so at most one that was not acknowledged can be there.
     if (highest > acked + 1) faults.push(`${caller} has entry ${highest} though it had only ${acked} acknowledged`);
     const expected = Array.from(
@@ -75,7 +89,7 @@ export function verifyLoad(store: Store, acknowledged: Acknowledged): Findings {
     );
     if (indexes.join() !== expected.join()) faults.push(`${caller} has entries ${indexes.join()} up to ${highest}`);
   }
-  return { missing, faults };
+  return { missing, unsynced, faults };
 }
 
 /** Removes everything, so that the file stays small over many rounds. */

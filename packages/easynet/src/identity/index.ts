@@ -1,5 +1,7 @@
 export { decodeBase58, encodeBase58 } from "./base58.ts";
 export { canonicalJson } from "./canonical-json.ts";
+export { deriveHpkeKeyPair } from "./hpke-kem.ts";
+export { type HpkeContext, type HpkeSuite, setupHpkeReceiver, setupHpkeSender } from "./hpke.ts";
 export { type Invite, type InviteProof, issueInvite, proveInvite, verifyInviteProof } from "./invite.ts";
 export { encodeInviteCode, parseInviteCode } from "./invite-code.ts";
 export { type DetachedJws, didKeyUrl, signDetached, verifyDetached, type VerifyDetachedOptions } from "./jws.ts";
@@ -19,4 +21,6 @@ export {
   verifyMembership,
   type VerifyMembershipOptions,
 } from "./membership.ts";
+export { type Inclusion, verifyInclusion } from "./merkle.ts";
+export { type X25519KeyPair, x25519KeyPair } from "./x25519.ts";
 export type { Did, KeyPair, Membership } from "./types.ts";

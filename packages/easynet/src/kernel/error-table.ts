@@ -97,6 +97,11 @@ export const ERROR_TABLE = {
     "The signature of {subject} does not verify. It was ignored; it may have been altered on the way.",
     "{subject} 的签名验证失败，已忽略；内容可能在途中被篡改。",
   ),
+  SEAL_BROKEN: terminal(
+    "UNAUTHENTICATED",
+    "{subject} does not open with this key: it was altered on the way, or sealed for or by somebody else. Ask for it again.",
+    "{subject} 无法用此密钥打开：可能在途中被篡改，或收发双方与预期不符。请要求重新发送。",
+  ),
   MEMBERSHIP_INVALID: terminal(
     "PERMISSION_DENIED",
     "{peer} is not a member of this network: {reason}. Ask a member for a new membership.",

@@ -56,7 +56,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     measureResources({ homePath: home.path }),
   ]);
   cleanup.defer(() => store.close());
-  const epoch = await nextEpoch(store);
+  const epoch = await nextEpoch(store, shared.clock);
   const network = { did: parseDid(access.membership.network), name: access.membership.networkName };
   const entrance = cleanup.use(new Entrance({ ...shared, home, access, network, store }));
   const mesh = await openMesh(loaded, {
@@ -71,10 +71,11 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const knowing = createKnowing(ground);
   const { directory } = knowing;
   const talking = createTalking({ ...ground, ...knowing, observe: (event) => node.observe(event) });
-  const { exchanges, messages } = talking;
+  const { exchanges, delivery, messages } = talking;
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
+  cleanup.defer(() => delivery.close());
   const mdns = await startMdns(loaded, { ...shared, mesh, name, network: network.did });
   if (mdns) cleanup.defer(() => mdns.stop());
   const router = createRouter({
@@ -174,11 +175,14 @@ function portOf(addresses: readonly string[]): number | undefined {
   return port === undefined ? undefined : Number(port);
 }
 
-/** A number that rises with every start of this node: what an earlier life of it signed is older. */
-async function nextEpoch(store: Store): Promise<number> {
+/**
+ * A number that rises with every start of this node: what an earlier life of it signed is older. At least the seconds of
+ * the wall clock, so that it also rises when the store was put back to an older state, or lost and the key was not.
+ */
+async function nextEpoch(store: Store, clock: Clock): Promise<number> {
   const stored = store.get(META_SPACE, EPOCH_KEY);
   const last = stored ? decodeValue(stored) : 0;
-  const epoch = (typeof last === "number" ? last : 0) + 1;
+  const epoch = Math.max((typeof last === "number" ? last : 0) + 1, Math.floor(clock.nowMs() / 1000));
   await store.commit([{ kind: "put", space: META_SPACE, key: EPOCH_KEY, value: encodeValue(epoch) }]);
   return epoch;
 }

@@ -1,12 +1,15 @@
 import type { EasynetError } from "../kernel/index.ts";
 import type { GroupMessage } from "./writer-protocol.ts";
-import type { Write } from "./types.ts";
+import type { CommitDurability, Write } from "./types.ts";
 
 /** First size of a group's buffer, bytes; it doubles when it is full. */
 const BUFFER_BYTES_INITIAL = 16 * 1024;
 
-/** How one commit of a group is answered. */
-export interface CommitCallbacks {
+/** One commit of a group: what it asks for, and how it is answered. */
+export interface GroupedCommit {
+  /** Bytes that it counts for in the queue. */
+  readonly weight: number;
+  readonly durability: CommitDurability;
   readonly resolve: () => void;
   readonly reject: (error: EasynetError) => void;
 }
@@ -16,29 +19,38 @@ export class CommitGroup {
   readonly #names: string[] = [];
   readonly #lengths: number[] = [];
   readonly #ends: number[] = [];
-  readonly callbacks: CommitCallbacks[] = [];
+  readonly commits: GroupedCommit[] = [];
   #bytes = new Uint8Array(BUFFER_BYTES_INITIAL);
   #used = 0;
   #weight = 0;
+  #durability: CommitDurability = "process";
 
   /** Sum of the weights of its commits, bytes. */
   get weight(): number {
     return this.#weight;
   }
 
-  add(writes: readonly Write[], weight: number, callbacks: CommitCallbacks): void {
+  add(writes: readonly Write[], commit: GroupedCommit): void {
     for (const write of writes) {
       this.#names.push(write.space, write.key);
       this.#lengths.push(write.kind === "put" ? this.#copy(write.value) : -1);
     }
     this.#ends.push(this.#lengths.length);
-    this.#weight += weight;
-    this.callbacks.push(callbacks);
+    this.#weight += commit.weight;
+    if (commit.durability === "disk") this.#durability = "disk";
+    this.commits.push(commit);
   }
 
   /** The message for the writer; the buffer in it is to be transferred, so the group cannot grow any more. */
   toMessage(): GroupMessage & { readonly bytes: Uint8Array<ArrayBuffer> } {
-    return { kind: "group", names: this.#names, lengths: this.#lengths, ends: this.#ends, bytes: this.#bytes };
+    return {
+      kind: "group",
+      durability: this.#durability,
+      names: this.#names,
+      lengths: this.#lengths,
+      ends: this.#ends,
+      bytes: this.#bytes,
+    };
   }
 
   #copy(value: Uint8Array): number {

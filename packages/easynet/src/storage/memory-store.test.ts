@@ -27,6 +27,24 @@ describe("MemoryStore", () => {
     expect(store.get("s", "a")).toBeDefined();
   });
 
+  test("a power cut takes what was committed for the process only since the last commit that reached the disk", async () => {
+    const store = new MemoryStore();
+    const value = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
+    const put = (key: string, text: string) => ({ kind: "put", space: "s", key, value: value(text) }) as const;
+    await store.commit([put("kept", "1"), put("changed", "1"), put("deleted", "1")]);
+    await store.commit([put("early", "1")], { durability: "process" });
+    await store.commit([put("kept", "2")]);
+    const fromThere = [put("changed", "2"), put("new", "1"), { kind: "delete", space: "s", key: "deleted" }] as const;
+    await store.commit(fromThere, { durability: "process" });
+    await store.commit([put("changed", "3")], { durability: "process" });
+    const cut = store.cutPower();
+    const left = cut.list("s").map((entry) => [entry.key, Buffer.from(entry.value).toString()]);
+    expect(Object.fromEntries(left)).toEqual({ changed: "1", deleted: "1", early: "1", kept: "2" });
+    expect(() => store.get("s", "kept")).toThrow(/closed/);
+    await cut.commit([put("new", "2")], { durability: "process" });
+    expect(cut.reopen().cutPower().get("s", "new")).toEqual(value("2"));
+  });
+
   test("a commit is not visible before it resolved", async () => {
     const store = new MemoryStore();
     const committed = store.commit([write]);

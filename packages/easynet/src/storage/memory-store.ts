@@ -1,7 +1,7 @@
 import { EasynetError } from "../kernel/index.ts";
 import { compareKeys, listLimit, weighWrites } from "./checks.ts";
 import { LIST_BYTES_MAX, QUEUE_BYTES_MAX } from "./limits.ts";
-import type { Entry, ListOptions, Store, Write } from "./types.ts";
+import type { CommitOptions, Entry, ListOptions, Store, Write } from "./types.ts";
 
 /** What a MemoryStore does with commits: take them, say that the disk is full, or say that it broke. */
 export type StoreFault = "none" | "full" | "failed";
@@ -17,6 +17,8 @@ interface Space {
 /** The in-memory twin of the SQLite store for tests and simulation; keeps nothing, and can be told to fail. */
 export class MemoryStore implements Store {
   readonly #spaces: Map<string, Space>;
+  /** By space and key, what the disk still holds for entries changed since the last commit that reached it. */
+  readonly #unsynced = new Map<string, Map<string, Uint8Array | undefined>>();
   #closed = false;
   #queuedBytes = 0;
   #queuedCount = 0;
@@ -27,7 +29,7 @@ export class MemoryStore implements Store {
     this.#spaces = new Map();
   }
 
-  async commit(writes: readonly Write[]): Promise<void> {
+  async commit(writes: readonly Write[], { durability = "disk" }: CommitOptions = {}): Promise<void> {
     this.#checkOpen();
     const weight = weighWrites(writes);
     if (this.#queuedBytes + weight > QUEUE_BYTES_MAX) {
@@ -43,7 +45,11 @@ export class MemoryStore implements Store {
     this.#queuedCount -= 1;
     if (fault === "full") throw new EasynetError("STORAGE_FULL", { path: PATH });
     if (fault === "failed") throw new EasynetError("STORAGE_FAILED", { path: PATH, reason: "a planted fault" });
-    for (const write of copied) this.#apply(write);
+    for (const write of copied) {
+      this.#remember(write);
+      this.#apply(write);
+    }
+    if (durability === "disk") this.#unsynced.clear();
   }
 
   get(space: string, key: string): Uint8Array | undefined {
@@ -73,6 +79,7 @@ export class MemoryStore implements Store {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#unsynced.clear();
     await Promise.resolve();
   }
 
@@ -84,6 +91,23 @@ export class MemoryStore implements Store {
       next.#spaces.set(name, { values: new Map(values), sorted: undefined });
     }
     return next;
+  }
+
+  /** A store over what had reached the disk, as after a power cut that spared nothing else; this one is closed. */
+  cutPower(): MemoryStore {
+    const next = this.reopen();
+    for (const [space, entries] of this.#unsynced) {
+      for (const [key, value] of entries) {
+        next.#apply(value ? { kind: "put", space, key, value } : { kind: "delete", space, key });
+      }
+    }
+    return next;
+  }
+
+  #remember({ space, key }: Write): void {
+    let entries = this.#unsynced.get(space);
+    if (!entries) this.#unsynced.set(space, (entries = new Map()));
+    if (!entries.has(key)) entries.set(key, this.#spaces.get(space)?.values.get(key));
   }
 
   #apply(write: Write): void {

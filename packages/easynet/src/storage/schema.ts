@@ -20,10 +20,17 @@ export const MIGRATIONS: readonly string[] = [
 ];
 
 /**
+ * How a transaction that must survive power loss is synced: the log at each commit. A transaction of commits that only
+ * have to survive the process is written with NORMAL, which syncs the log when it is folded into the file; the next
+ * synced commit syncs everything before it in the same log.
+ */
+export const SYNCHRONOUS_ON_DISK = "FULL";
+
+/**
  * Always explicit, so that no default of a build or of a later version can weaken them. WAL + FULL syncs at each commit;
  * NORMAL would lose acknowledged commits in a power cut (test/slow/store-powercut.ts shows it).
  */
-function pragmas({ synchronous = "FULL", pageCountMax }: StoreTuning): string {
+function pragmas({ synchronous = SYNCHRONOUS_ON_DISK, pageCountMax }: StoreTuning): string {
   const everywhere = `
     PRAGMA synchronous = ${synchronous};
     PRAGMA journal_mode = WAL;

@@ -5,7 +5,7 @@ import { compareKeys, listLimit } from "./checks.ts";
 import { failureOf, toStoreError } from "./failures.ts";
 import { LIST_BYTES_MAX } from "./limits.ts";
 import { openForReading } from "./schema.ts";
-import type { Entry, ListOptions, Store, Write } from "./types.ts";
+import type { CommitOptions, Entry, ListOptions, Store, Write } from "./types.ts";
 import type { StoreTuning } from "./writer-protocol.ts";
 import { Writer } from "./writer.ts";
 
@@ -17,7 +17,8 @@ export interface StoreOptions {
 }
 
 /**
- * Opens or creates the store of one node: `node:sqlite` in WAL mode with synchronous=FULL behind a writer thread.
+ * Opens or creates the store of one node: `node:sqlite` in WAL mode behind a writer thread, synchronous=FULL for every
+ * transaction in which a commit asks for the disk.
  * One process at a time owns a file; that is guarded by run.json in node/, not here.
  * @throws {EasynetError} STORAGE_TOO_NEW (written by a later version), STORAGE_FULL, STORAGE_FAILED (damaged, foreign
  * or out of reach); the file is then as it was
@@ -60,8 +61,8 @@ class SqliteStore implements Store {
     this.#listAfter = reader.prepare("SELECT key, value FROM entries WHERE space = ? AND key > ? ORDER BY key");
   }
 
-  async commit(writes: readonly Write[]): Promise<void> {
-    return this.#writer.commit(writes);
+  async commit(writes: readonly Write[], options?: CommitOptions): Promise<void> {
+    return this.#writer.commit(writes, options);
   }
 
   get(space: string, key: string): Uint8Array | undefined {

@@ -16,6 +16,17 @@ export interface Entry {
   readonly value: Uint8Array;
 }
 
+/**
+ * What a commit survives once it resolved. "process": the end of the process, kill -9 included; it waits for no sync.
+ * "disk": power loss too.
+ */
+export type CommitDurability = "process" | "disk";
+
+export interface CommitOptions {
+  /** @default "disk" */
+  readonly durability?: CommitDurability;
+}
+
 export interface ListOptions {
   readonly prefix?: string;
   /** Only keys after this one. */
@@ -25,18 +36,19 @@ export interface ListOptions {
 }
 
 /**
- * Durable key-value spaces of one node. What `commit` resolved survives kill -9 and power loss.
+ * Durable key-value spaces of one node. What `commit` resolved survives kill -9, and power loss unless it asked for less.
  * Adapters: SQLite behind a writer thread, and the in-memory twin; one contract suite for both.
  */
 export interface Store {
   /**
-   * All writes of one call or none, in order of the calls; resolves when they are on disk. Concurrent calls share
-   * one fsync.
+   * All writes of one call or none, in order of the calls; resolves when they are on disk, or with durability
+   * "process" when the operating system has them. Concurrent calls share one transaction, which is synced when one of
+   * them asks for "disk"; that makes every earlier commit as durable.
    * @throws {EasynetError} STORAGE_FULL (nothing of this call written, retry later), OVERLOADED (more than 64 MiB wait
    * for the disk; nothing was taken), INVALID_ARGUMENT (a key or value beyond its limit), STORAGE_FAILED (the disk or
    * the writer broke; whether this call was written is not known)
    */
-  commit(writes: readonly Write[]): Promise<void>;
+  commit(writes: readonly Write[], options?: CommitOptions): Promise<void>;
   /** Sees every commit that resolved before. @throws {EasynetError} STORAGE_FAILED */
   get(space: string, key: string): Uint8Array | undefined;
   /**

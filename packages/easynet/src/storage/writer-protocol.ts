@@ -1,6 +1,8 @@
+import type { CommitDurability } from "./types.ts";
+
 /** What tests change on purpose, to show what it would cost; a running node sets none of it. */
 export interface StoreTuning {
-  /** @default "FULL" */
+  /** How transactions that must reach the disk are synced. @default "FULL" */
   readonly synchronous?: "FULL" | "NORMAL";
   /** Pages of 4 KiB after which the file counts as full. @default no limit but the disk's */
   readonly pageCountMax?: number;
@@ -15,6 +17,8 @@ export interface WriterData {
 /** Several commits that share one transaction. Flat arrays: cloning one object per write would cost more than the write. */
 export interface GroupMessage {
   readonly kind: "group";
+  /** The strongest that one of its commits asks for. */
+  readonly durability: CommitDurability;
   /** Space and key of each write, alternating. */
   readonly names: readonly string[];
   /** Byte length of each write's value, in `bytes` one after the other; -1 deletes. */

@@ -2,8 +2,12 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { failureOf } from "./failures.ts";
-import { openForWriting } from "./schema.ts";
+import { openForWriting, SYNCHRONOUS_ON_DISK } from "./schema.ts";
+import type { CommitDurability } from "./types.ts";
 import type { CommitFailure, FromWriter, GroupMessage, ToWriter, WriterData } from "./writer-protocol.ts";
+
+/** Level of synchronisation of a transaction; NORMAL in WAL mode syncs at checkpoints only. */
+type Synchronous = NonNullable<WriterData["tuning"]["synchronous"]>;
 
 interface Statements {
   readonly database: DatabaseSync;
@@ -84,12 +88,34 @@ function writeGroup(statements: Statements, group: GroupMessage, path: string): 
   return failures;
 }
 
+/** Switches the synchronisation between transactions; says nothing to SQLite while it stays as it is. */
+class SyncSwitch {
+  readonly #database: DatabaseSync;
+  readonly #onDisk: Synchronous;
+  #now: Synchronous;
+
+  constructor(database: DatabaseSync, onDisk: Synchronous) {
+    this.#database = database;
+    this.#onDisk = onDisk;
+    this.#now = onDisk;
+  }
+
+  set(durability: CommitDurability): void {
+    const wanted = durability === "disk" ? this.#onDisk : "NORMAL";
+    if (wanted === this.#now) return;
+    this.#database.exec(`PRAGMA synchronous = ${wanted}`);
+    this.#now = wanted;
+  }
+}
+
 function serve(port: NonNullable<typeof parentPort>, data: WriterData): void {
   const reply = (message: FromWriter): void => port.postMessage(message);
   let statements: Statements;
+  let sync: SyncSwitch;
   try {
     const { database, checked } = openForWriting(data.path, data.tuning);
     statements = prepare(database);
+    sync = new SyncSwitch(database, data.tuning.synchronous ?? SYNCHRONOUS_ON_DISK);
     reply({ kind: "ready", checked });
   } catch (error) {
     reply({ kind: "refused", failure: failureOf(error, data.path) });
@@ -98,6 +124,7 @@ function serve(port: NonNullable<typeof parentPort>, data: WriterData): void {
   }
   port.on("message", (message: ToWriter) => {
     if (message.kind === "group") {
+      sync.set(message.durability);
       reply({ kind: "done", failures: writeGroup(statements, message, data.path) });
       return;
     }

@@ -4,7 +4,7 @@ import { weighWrites } from "./checks.ts";
 import { CommitGroup } from "./commit-group.ts";
 import { toStoreError } from "./failures.ts";
 import { GROUP_BYTES_MAX, QUEUE_BYTES_MAX } from "./limits.ts";
-import type { Write } from "./types.ts";
+import type { CommitOptions, Write } from "./types.ts";
 import type { CommitFailure, Failure, FromWriter, WriterData } from "./writer-protocol.ts";
 
 /** From source the worker is TypeScript that Node strips; from dist it is JavaScript. */
@@ -65,7 +65,7 @@ export class Writer {
     return { writer: new Writer(data, worker, ports), checked: first.kind === "ready" && first.checked };
   }
 
-  async commit(writes: readonly Write[]): Promise<void> {
+  async commit(writes: readonly Write[], { durability = "disk" }: CommitOptions = {}): Promise<void> {
     if (this.#ended) throw toStoreError(this.#ended, this.#path);
     const weight = weighWrites(writes);
     if (writes.length === 0) return;
@@ -75,7 +75,7 @@ export class Writer {
     }
     this.#queuedBytes += weight;
     await new Promise<void>((resolve, reject) => {
-      this.#groupFor(weight).add(writes, weight, { resolve, reject });
+      this.#groupFor(weight).add(writes, { weight, durability, resolve, reject });
       this.#scheduleSend();
     });
   }
@@ -136,13 +136,13 @@ export class Writer {
     this.#send();
     const { metrics, logger } = this.#ports;
     metrics.count("easynet_store_groups_total");
-    metrics.count("easynet_store_commits_total", {}, group.callbacks.length - failures.length);
+    metrics.count("easynet_store_commits_total", {}, group.commits.length - failures.length);
     metrics.gauge("easynet_store_queued_bytes", this.#queuedBytes);
     const failed = new Map(failures.map((item) => [item.index, item.failure]));
-    for (const [index, callbacks] of group.callbacks.entries()) {
+    for (const [index, commit] of group.commits.entries()) {
       const failure = failed.get(index);
-      if (failure) callbacks.reject(toStoreError(failure, this.#path));
-      else callbacks.resolve();
+      if (failure) commit.reject(toStoreError(failure, this.#path));
+      else commit.resolve();
     }
     for (const { failure } of failures) metrics.count("easynet_store_rejected_total", { reason: failure.code });
     if (failures[0]) logger.warn("store commit failed", { count: failures.length, ...failures[0].failure });
@@ -154,8 +154,8 @@ export class Writer {
     this.#inFlight = undefined;
     this.#queuedBytes = 0;
     if (groups.length > 0) this.#ports.logger.error("store writer failed", { reason });
-    for (const { callbacks } of groups) {
-      for (const { reject } of callbacks) {
+    for (const { commits } of groups) {
+      for (const { reject } of commits) {
         reject(new EasynetError("STORAGE_FAILED", { path: this.#path, reason }));
       }
     }
@@ -163,8 +163,8 @@ export class Writer {
   }
 
   #queuedCount(): number {
-    const waiting = this.#waiting.reduce((sum, group) => sum + group.callbacks.length, 0);
-    return waiting + (this.#inFlight?.callbacks.length ?? 0);
+    const waiting = this.#waiting.reduce((sum, group) => sum + group.commits.length, 0);
+    return waiting + (this.#inFlight?.commits.length ?? 0);
   }
 }
 

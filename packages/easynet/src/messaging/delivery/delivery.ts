@@ -57,7 +57,7 @@ class DeliveryService implements Delivery {
       logger,
       limits,
       counts: { sent: 0, acknowledged: 0, received: 0, duplicates: 0, handled: 0, expired: 0, dead: 0 },
-      commit: (writes) => store.commit(writes),
+      commit: (writes, disk) => store.commit(writes, { durability: disk ? "disk" : "process" }),
       schedule: () => this.#schedule(),
     };
     this.#dead = new DeadLetterBook({ store, clock, logger, metrics, epoch, countMax: limits.deadCountMax });

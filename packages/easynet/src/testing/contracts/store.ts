@@ -68,6 +68,24 @@ export const storeContract: readonly StoreCase[] = [
     },
   },
   {
+    name: "a commit for the process only is seen at once, keeps the order of the calls, and is found after a restart",
+    async run({ open, reopen }) {
+      const store = await open();
+      const commits = Array.from({ length: 300 }, async (_, index) =>
+        store.commit([put("a", String(index)), put(String(index), "x")], {
+          durability: index % 7 === 0 ? "disk" : "process",
+        }),
+      );
+      await Promise.all(commits);
+      strictEqual(text(store.get("s", "a")), "299");
+      await store.commit([put("a", "last")], { durability: "process" });
+      strictEqual(text(store.get("s", "a")), "last");
+      await store.close();
+      await using again = disposable(await reopen(store));
+      deepStrictEqual([text(again.get("s", "a")), again.list("s").length], ["last", 301]);
+    },
+  },
+  {
     name: "an empty value stays a value, and an empty commit resolves",
     async run({ open }) {
       await using store = disposable(await open());
@@ -209,7 +227,7 @@ function randomWrites(random: Random, model: Map<string, string>): readonly Writ
 
 function disposable(store: Store): Store & AsyncDisposable {
   return {
-    commit: async (writes) => store.commit(writes),
+    commit: async (writes, options) => store.commit(writes, options),
     get: (space, key) => store.get(space, key),
     list: (space, options) => store.list(space, options),
     close: async () => store.close(),
