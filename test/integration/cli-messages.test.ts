@@ -18,6 +18,8 @@ beforeAll(async () => {
   scribe.registerHandler("note", ({ payload }) => ({ noted: payload }));
   scribe.registerHandler("shout", ({ payload }) => `${String(payload)}!`);
   scribe.registerHandler("size", ({ payload }) => (payload instanceof Uint8Array ? payload.length : "no bytes"));
+  let count = 0;
+  scribe.registerHandler("count", () => ++count);
   await served.node.addAgent(scribe);
 });
 afterAll(async () => {
@@ -53,6 +55,14 @@ describe("easynet send", () => {
     });
     const zh = await run("send", "scribe", "note", "1", "--wait", "acknowledged", "--lang", "zh");
     expect(zh.stderr).toContain("已收到");
+  });
+
+  test("under an id is done once, and its answer can be had again", async () => {
+    const id = "018f3a6e-0000-7000-8000-000000000002";
+    const order = ["send", "scribe", "count", "1", "--durability", "disk", "--id", id];
+    expect((await run(...order)).stdout).toBe("1\n");
+    expect((await run(...order)).stdout).toBe("1\n");
+    expect((await run("messages", "answer", id)).stdout).toBe(`{"id":"${id}","answer":1}\n`);
   });
 
   test("ends with the exit code of what went wrong", async () => {

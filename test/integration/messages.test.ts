@@ -110,6 +110,25 @@ describe("messages between real nodes", () => {
     expect(got).toEqual([0, 1, 2, 3, 4]);
   });
 
+  test("a durable request outlives both ends, and its answer is had by its id", async () => {
+    verifies("messaging:reliable:delivery");
+    await using network = new TestNetwork();
+    let [one, two] = await pair(network);
+    await listener(two, "builder", { command: () => new Promise(() => undefined) });
+    await until("one sees the builder", () => one.node.status().counts.agents === 1);
+    const id = "018f3a6e-0000-7000-8000-000000000001";
+    const command = { kind: "command", payload: { command: "build" }, id, timeoutMs: 60_000 };
+    const lost = one.node.messages.send("builder", command).catch(({ code }: { code: string }) => code);
+    await until("the builder works on it", () => two.node.status().load.running === 1);
+    await one.stop();
+    expect(await lost).toBe("NODE_STOPPING");
+    await two.stop();
+    two = await network.start("two");
+    await listener(two, "builder", { command: () => "built" });
+    one = await network.start("one", { bootstrap: bootstrapOf(two) });
+    expect(await one.node.messages.answer(id)).toBe("built");
+  });
+
   test("what a handler refuses five times is a dead letter, and can be handled again", async () => {
     verifies("messaging:reliable:error");
     await using network = new TestNetwork();

@@ -110,6 +110,7 @@ const COMMANDS: readonly Declare[] = [
         new Option("--priority <word>", context.text("send.priority")).choices(["critical", "high", "normal", "low"]),
       )
       .option("--timeout <time>", context.text("send.timeout"))
+      .option("--id <uuid>", context.text("send.id"))
       .action(async (...[to, kind, payload, options]) =>
         (await import("./commands/send.ts")).send(context, { ...options, to, kind, payload }),
       ),

@@ -17,6 +17,10 @@ const sendSchema = z
     to: name.describe("An agent or a node, by name or did."),
     kind: name.describe("One of /api/messages/kinds; to an agent also a kind that only its handler knows."),
     payload: z.unknown().describe('Bytes are written as {"$bytes": "<base64>"}.'),
+    id: z
+      .uuid()
+      .optional()
+      .describe("A durable request that is sent again under its id gets the answer of the first; made when absent."),
     wait: z
       .enum(["stored", "acknowledged", "answer"])
       .optional()

@@ -205,11 +205,11 @@ export class AgentMessenger {
 
   async #sendTo(receiver: Receiver, message: AgentMessage): Promise<SentReport> {
     const { messages, isDefined } = this.#options;
-    const { kind, payload, priority, timeoutMs, wait = "answer" } = message;
+    const { kind, payload, id, priority, timeoutMs, wait = "answer" } = message;
     const from = message.from;
     const own = wait === "answer" ? ("volatile" as const) : undefined;
     const durability = message.durability ?? (isDefined(kind) ? undefined : own);
-    const content = { kind, payload, from, to: receiver.agent, priority, durability };
+    const content = { kind, payload, id, from, to: receiver.agent, priority, durability };
     if (wait === "answer") {
       const request = messages.request(receiver.node, { ...content, timeoutMs });
       return { id: request.id, node: receiver.node, state: "answered", answer: await request.answer };

@@ -126,6 +126,7 @@ export const processMessageSchema = z.discriminatedUnion("type", [
     topic: text(120).min(1).optional(),
     kind: text(120).min(1),
     payload: z.unknown().optional(),
+    id: z.uuid().optional(),
     wait: z.enum(["stored", "acknowledged", "answer"]).optional(),
     durability: z.enum(["volatile", "process", "disk"]).optional(),
     priority: prioritySchema.optional(),

@@ -120,6 +120,8 @@ export interface AgentHandle extends AsyncDisposable {
 export interface AgentContent {
   readonly kind: string;
   readonly payload?: unknown;
+  /** A UUID; a durable request that is sent again under its id gets the answer of the first. @default a new one */
+  readonly id?: string | undefined;
   /** What to wait for. @default "answer": what the receiver's handler returned */
   readonly wait?: "stored" | "acknowledged" | "answer" | undefined;
   /** @default as the kind says; of an undefined kind volatile when an answer is waited for, else disk */

@@ -15,6 +15,7 @@ export interface SendOptions {
   readonly durability?: string;
   readonly priority?: string;
   readonly timeout?: string;
+  readonly id?: string;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -23,13 +24,14 @@ const PATIENCE_MS = 5_000;
 
 /** Sends a message; prints what its handler answered, or what became of it. */
 export async function send(context: CliContext, options: SendOptions): Promise<void> {
-  const { to, kind, payload, wait, durability, priority } = options;
+  const { to, kind, payload, id, wait, durability, priority } = options;
   const client = LocalClient.open(context.home);
   const timeoutMs = options.timeout === undefined ? undefined : timeoutMsOf(options.timeout, context);
   const message = {
     to,
     kind,
     ...(payload !== undefined && { payload: parseArgument(payload, context) }),
+    ...(id !== undefined && { id }),
     ...(wait !== undefined && { wait }),
     ...(durability !== undefined && { durability }),
     ...(priority !== undefined && { priority }),

@@ -70,6 +70,15 @@ export class AwaitedAnswers {
     await this.#deleteRows(over);
   }
 
+  /** Whether this request was sent before. @throws {EasynetError} INVALID_ARGUMENT when it was to somebody else */
+  has(id: string, peer: Did): boolean {
+    const awaited = this.#awaited.get(id);
+    if (awaited && awaited.peer !== peer) {
+      throw new EasynetError("INVALID_ARGUMENT", { subject: "The id", reason: "another request was sent under it" });
+    }
+    return awaited !== undefined;
+  }
+
   /** A request that is about to leave. @throws {EasynetError} OVERLOADED */
   open(id: string, request: OpenRequest): void {
     if (this.#awaited.size >= REQUESTS_WAITING_MAX) this.#sweep();

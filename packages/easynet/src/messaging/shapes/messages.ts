@@ -116,9 +116,16 @@ class MessagesService implements Messages {
     const { timeoutMs = REQUEST_TIMEOUT_MS, signal, ...rest } = content;
     const { kind, payload } = rest;
     this.#check(content, content.to !== undefined);
-    const id = createId(this.#options.clock.nowMs());
-    const message = { ...this.#outgoing({ ...rest, expiresInMs: timeoutMs }, { form: "request", value: payload }), id };
+    const id = content.id ?? createId(this.#options.clock.nowMs());
     const answers = this.#answers;
+    const sent: SentRequest = {
+      id,
+      get answer() {
+        return answers.wait(id, signal);
+      },
+    };
+    if (answers.has(id, to)) return sent;
+    const message = { ...this.#outgoing({ ...rest, expiresInMs: timeoutMs }, { form: "request", value: payload }), id };
     answers.open(id, {
       peer: to,
       subject: `The request ${kind}`,
@@ -131,12 +138,7 @@ class MessagesService implements Messages {
       answers.drop(id);
       throw error;
     }
-    return {
-      id,
-      get answer() {
-        return answers.wait(id, signal);
-      },
-    };
+    return sent;
   }
 
   async answer(id: string): Promise<unknown> {
@@ -178,7 +180,7 @@ class MessagesService implements Messages {
   }
 
   #outgoing(content: MessageContent, body: Body): OutgoingMessage {
-    const { kind, durability, priority, expiresInMs, from, to, cause } = content;
+    const { kind, durability, priority, expiresInMs, from, to, cause, id } = content;
     const known = this.#options.kinds.get(kind);
     return {
       kind,
@@ -186,6 +188,7 @@ class MessagesService implements Messages {
       durability: durability ?? known?.durability ?? "disk",
       priority: priority ?? known?.priority ?? "normal",
       expiresInMs: expiresInMs ?? known?.expiresInMs ?? ANSWER_LIFE_MS,
+      ...(id !== undefined && { id }),
       ...(from !== undefined && { from }),
       ...(to !== undefined && { to }),
       ...(cause !== undefined && { cause }),

@@ -162,6 +162,23 @@ describe("a durable request", () => {
     expect(await outcomeOf(again.messages.answer("another"))).toMatchObject({ code: "ANSWER_UNKNOWN" });
   });
 
+  test("sent again under its id is not done again", async () => {
+    const world = new MessagesWorld();
+    const [one, two, three] = [await world.start(1), await world.start(2), await world.start(3)];
+    let runs = 0;
+    two.messages.handle("command", () => ++runs);
+    const content = { kind: "command", payload: { command: "pay" }, id: "018f3a6e-0000-7000-8000-000000000001" };
+    expect(await one.messages.request(two.did, content).answer).toBe(1);
+    expect(await one.messages.request(two.did, content).answer).toBe(1);
+    one.crash();
+    const again = await world.start(1);
+    expect(await again.messages.request(two.did, content).answer).toBe(1);
+    expect(() => again.messages.request(three.did, content)).toThrow(
+      expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+    );
+    expect(runs).toBe(1);
+  });
+
   test("that the asker's next process finds too late is over", async () => {
     const world = new MessagesWorld();
     const [one, two] = [await world.start(1), await world.start(2)];

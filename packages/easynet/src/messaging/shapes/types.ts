@@ -7,6 +7,8 @@ export interface MessageContent {
   readonly kind: string;
   /** Anything that MessagePack can hold; of a kind with a schema, what fits it. Up to 256 KiB encoded. */
   readonly payload: unknown;
+  /** A UUID. A request that is sent again under its id is not sent: it gets the answer of the first. @default a new one */
+  readonly id?: string | undefined;
   readonly durability?: MessageDurability | undefined;
   readonly priority?: Priority | undefined;
   /** How long it may be under way, ms. @default as its kind says, 300,000 for an undefined one */
