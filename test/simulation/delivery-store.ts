@@ -1,5 +1,5 @@
 import { EasynetError, type Random } from "../../packages/easynet/src/kernel/index.ts";
-import type { Entry, ListOptions, Store, Write } from "../../packages/easynet/src/storage/index.ts";
+import type { CommitOptions, Entry, ListOptions, Store, Write } from "../../packages/easynet/src/storage/index.ts";
 import type { VirtualClock } from "../../packages/easynet/src/testing/index.ts";
 
 /** `early`: says that it is on disk before it is. `forgets-positions`: never writes what was taken and handled. */
@@ -7,6 +7,7 @@ export type StoreBug = "early" | "forgets-positions";
 
 interface Commit {
   readonly writes: readonly Write[];
+  readonly sync: boolean;
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -40,7 +41,10 @@ class Rows {
   }
 }
 
-/** A disk that takes its time: commits are synced in groups, and a crash keeps only some of those under way. */
+/**
+ * A disk that takes its time: commits are written in groups, and synced when one of the group asks for it. A crash keeps
+ * what was synced, and of the rest only the first few.
+ */
 export class SlowDisk implements Store {
   full = false;
   readonly #clock: VirtualClock;
@@ -52,6 +56,8 @@ export class SlowDisk implements Store {
   readonly #kept: Rows;
   #waiting: Commit[] = [];
   #syncing: Commit[] = [];
+  /** Written and seen, not synced. */
+  #unsynced: Commit[] = [];
   #crashed = false;
 
   constructor(
@@ -67,7 +73,7 @@ export class SlowDisk implements Store {
     this.#seen = kept.copy();
   }
 
-  async commit(writes: readonly Write[]): Promise<void> {
+  async commit(writes: readonly Write[], { durability = "disk" }: CommitOptions = {}): Promise<void> {
     if (this.#crashed) return new Promise(() => undefined);
     if (this.full) {
       await Promise.resolve();
@@ -76,7 +82,7 @@ export class SlowDisk implements Store {
     const taken = writes
       .filter((write) => this.#bug !== "forgets-positions" || write.space !== "message-positions")
       .map((write) => (write.kind === "put" ? { ...write, value: Uint8Array.from(write.value) } : write));
-    const commit = { writes: taken, done: Promise.withResolvers<void>() };
+    const commit = { writes: taken, sync: durability === "disk", done: Promise.withResolvers<void>() };
     this.#waiting.push(commit);
     if (this.#syncing.length === 0) this.#sync();
     if (this.#bug === "early") {
@@ -101,7 +107,7 @@ export class SlowDisk implements Store {
   /** What the next life finds: everything that was synced, and of what was under way the first few commits. */
   crash(): SlowDisk {
     this.#crashed = true;
-    const underWay = [...this.#syncing, ...this.#waiting];
+    const underWay = [...this.#unsynced, ...this.#syncing, ...this.#waiting];
     const landed = this.#bug === "early" ? 0 : Math.floor(this.#random.next() * (underWay.length + 1));
     for (const { writes } of underWay.slice(0, landed)) for (const write of writes) this.#kept.put(write);
     const ports = { clock: this.#clock, random: this.#random, syncMsMax: this.#syncMsMax };
@@ -111,14 +117,16 @@ export class SlowDisk implements Store {
   #sync(): void {
     this.#syncing = this.#waiting.splice(0);
     if (this.#syncing.length === 0) return;
-    this.#clock.setTimer(0.2 + this.#random.next() * this.#syncMsMax, () => {
+    const synced = this.#syncing.some(({ sync }) => sync);
+    this.#clock.setTimer(0.1 + (synced ? this.#random.next() * this.#syncMsMax : 0), () => {
       if (this.#crashed) return;
-      for (const { writes, done } of this.#syncing) {
-        for (const write of writes) {
-          this.#kept.put(write);
-          if (this.#bug !== "early") this.#seen.put(write);
-        }
-        done.resolve();
+      for (const commit of this.#syncing) {
+        if (this.#bug !== "early") for (const write of commit.writes) this.#seen.put(write);
+        this.#unsynced.push(commit);
+        commit.done.resolve();
+      }
+      if (synced) {
+        for (const { writes } of this.#unsynced.splice(0)) for (const write of writes) this.#kept.put(write);
       }
       this.#sync();
     });

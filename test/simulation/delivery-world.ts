@@ -131,7 +131,7 @@ export class DeliveryWorld {
   /** @returns what was wrong, empty when nothing was */
   async run(): Promise<readonly string[]> {
     for (const place of this.#places) this.#start(place);
-    for (let turn = 0; turn < (this.#options.turns ?? 60); turn++) {
+    for (let left = this.#options.turns ?? 60; left > 0; left--) {
       this.#act();
       await this.#pass(5 + this.#random.next() * 150);
     }

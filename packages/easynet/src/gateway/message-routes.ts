@@ -206,7 +206,7 @@ function deadLetterBody(node: EasynetNode, letter: DeadLetter): z.infer<typeof d
   return { ...rest, peerName: nameOf(node, letter.peer), payload: valueOf(payload) };
 }
 
-/** The payload that the sender gave: the second element of what travels (docs/protocol/messages.md). */
+/** The payload that the sender gave: the second element of what travels (docs/protocol/message-bodies.md). */
 function valueOf(payload: Uint8Array): unknown {
   try {
     const body = decodeValue(payload);

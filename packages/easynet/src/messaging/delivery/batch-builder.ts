@@ -1,10 +1,10 @@
 import { EasynetError, writeId } from "../../kernel/index.ts";
 import { BATCH_COUNT_MAX, BATCH_BYTES_MAX, BATCH_KINDS_MAX } from "./limits.ts";
-import { BATCH_HEADER_BYTES, BATCH_VERSION, DURABILITIES, FLAG, PREFIX_BYTES, TEXT_FIELDS } from "./batch-layout.ts";
+import { BATCH_HEADER_BYTES, BATCH_VERSION, FLAG, PREFIX_BYTES, TEXT_FIELDS } from "./batch-layout.ts";
 import type { CheckedMessage } from "./check-message.ts";
 
-/** First size of a batch's buffer: a lone message of the usual size fits. */
-const BUFFER_BYTES_INITIAL = 1024;
+/** First size of a batch's buffer at least: a lone message of the usual size fits. */
+const BUFFER_BYTES_MIN = 1024;
 /** Fixed part of a message: flags, kind, lifetime, id, payload length. */
 const MESSAGE_BYTES_MIN = 1 + 1 + 6 + 16 + 4;
 
@@ -29,9 +29,10 @@ export class BatchBuilder {
   #buffer: Buffer;
   #end = PREFIX_BYTES + BATCH_HEADER_BYTES;
 
-  constructor(start: BatchStart) {
+  /** @param expectedBytes how large it is likely to become: that of the one before */
+  constructor(start: BatchStart, expectedBytes = 0) {
     this.start = start;
-    this.#buffer = Buffer.allocUnsafe(BUFFER_BYTES_INITIAL);
+    this.#buffer = Buffer.allocUnsafe(Math.max(BUFFER_BYTES_MIN, expectedBytes));
   }
 
   /** Bytes of the batch so far, without the prefix. */

@@ -102,7 +102,7 @@ describe("a batch", () => {
         if (at < damaged.length) damaged[at] = value;
         const run = (): unknown => readBatch(damaged);
         expect(["none", "FRAME_MALFORMED"]).toContain(codeOf(run));
-        if (length < batch.length) expect(codeOf(run)).toBe("FRAME_MALFORMED");
+        expect(length < batch.length && codeOf(run) === "none").toBe(false);
       }),
       { numRuns: 2000 },
     );

@@ -1,7 +1,8 @@
 import type { Did } from "../../identity/index.ts";
 import { EasynetError } from "../../kernel/index.ts";
-import type { Store, Write } from "../../storage/index.ts";
+import { type Store, weighWrites, type Write } from "../../storage/index.ts";
 import { type CheckedMessage, checkMessage } from "./check-message.ts";
+import { TRANSACTION_BYTES_MAX, UNCOMMITTED_BYTES_MAX, UNCOMMITTED_WRITES_MAX } from "./limits.ts";
 import type { OutgoingMessage, Transaction } from "./types.ts";
 
 /** Between the names of a space and a key: neither may hold it. */
@@ -25,12 +26,9 @@ export class PendingEffects {
     this.#store = store;
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  get count(): number {
-    return this.#writes.length;
+  /** Nothing more is to be added before the next commit. */
+  get full(): boolean {
+    return this.#writes.length >= UNCOMMITTED_WRITES_MAX || this.#bytes >= UNCOMMITTED_BYTES_MAX;
   }
 
   get(space: string, key: string): Uint8Array | undefined {
@@ -48,6 +46,11 @@ export class PendingEffects {
       this.#bytes += value?.length ?? 0;
       this.#writes.push(write);
     }
+  }
+
+  /** Messages of handlers that leave with the next commit. */
+  addBytes(bytes: number): void {
+    this.#bytes += bytes;
   }
 
   /** The writes of the next commit; `committed` with its number follows when it is done. */
@@ -77,6 +80,8 @@ export interface TransactionHost {
 export class HandlerTransaction implements Transaction {
   writes: Write[] | undefined;
   sends: PendingSend[] | undefined;
+  /** What it weighs in a commit. */
+  bytes = 0;
   #host: TransactionHost | undefined;
 
   constructor(host: TransactionHost) {
@@ -91,25 +96,39 @@ export class HandlerTransaction implements Transaction {
   }
 
   put(space: string, key: string, value: Uint8Array): void {
-    this.#open();
-    (this.writes ??= []).push({ kind: "put", space, key, value: Uint8Array.from(value) });
+    this.#write({ kind: "put", space, key, value });
   }
 
   delete(space: string, key: string): void {
-    this.#open();
-    (this.writes ??= []).push({ kind: "delete", space, key });
+    this.#write({ kind: "delete", space, key });
   }
 
   send(to: Did, message: OutgoingMessage): void {
     const host = this.#open();
     const checked = checkMessage({ ...message, payload: Uint8Array.from(message.payload) });
     host.checkRoom(to, checked);
+    this.#weigh(checked.payload.length + checked.textBytes);
     (this.sends ??= []).push({ to, message: checked });
   }
 
   /** Its handler has ended. */
   end(): void {
     this.#host = undefined;
+  }
+
+  /** Checked here: one bad write would take all others of its commit with it. */
+  #write(write: Write): void {
+    this.#open();
+    this.#weigh(weighWrites([write]));
+    (this.writes ??= []).push(write.kind === "put" ? { ...write, value: Uint8Array.from(write.value) } : write);
+  }
+
+  #weigh(bytes: number): void {
+    if (this.bytes + bytes > TRANSACTION_BYTES_MAX) {
+      const reason = `it weighs more than ${TRANSACTION_BYTES_MAX} bytes`;
+      throw new EasynetError("INVALID_ARGUMENT", { subject: "A transaction", reason });
+    }
+    this.bytes += bytes;
   }
 
   #open(): TransactionHost {

@@ -30,6 +30,8 @@ export class Handling {
   handler: MessageHandler | undefined;
   #closed = false;
   readonly #timers = new Set<Timer>();
+  /** Handlers whose promise resolved and whose effects wait for room; at most one for each lane. */
+  readonly #ended: (() => void)[] = [];
   readonly #options: HandlingOptions;
   readonly #host: TransactionHost;
 
@@ -68,7 +70,7 @@ export class Handling {
         this.#fail(core, batch, error);
         return;
       }
-      if (result instanceof Promise) {
+      if (isPromise(result)) {
         core.progressed(batch, index);
         this.#wait(core, batch, { result, transaction });
         return;
@@ -77,6 +79,15 @@ export class Handling {
       counts.handled += 1;
     }
     this.#finish(core, batch, batch.count);
+  }
+
+  /** What handlers did becomes part of the next commit, as far as that has room; the rest of the one after it. */
+  resume(): void {
+    while (!this.#closed && !this.#options.effects.full) {
+      const end = this.#ended.shift();
+      if (!end) return;
+      end();
+    }
   }
 
   /** The message of a dead letter; what the handler does is kept for the next commit. @throws what the handler threw */
@@ -113,14 +124,17 @@ export class Handling {
       ended = true;
       timer.cancel();
       this.#timers.delete(timer);
+      transaction.end();
       if (error) {
-        transaction.end();
         this.#fail(core, batch, error.thrown);
         return;
       }
-      this.#apply(core, batch, transaction);
-      counts.handled += 1;
-      this.#finish(core, batch, batch.next + 1);
+      this.#ended.push(() => {
+        this.#apply(core, batch, transaction);
+        counts.handled += 1;
+        this.#finish(core, batch, batch.next + 1);
+      });
+      this.resume();
     };
     const timer = clock.setTimer(HANDLER_TIMEOUT_MS, () => {
       const subject = "The handler of a message";
@@ -139,10 +153,11 @@ export class Handling {
   }
 
   /** True when the handler did something. */
-  #keep({ writes, sends }: HandlerTransaction): boolean {
+  #keep({ writes, sends, bytes }: HandlerTransaction): boolean {
     const { effects, outbox } = this.#options;
     if (writes) effects.add(writes);
     for (const { to, message } of sends ?? []) outbox.add(to, message, true);
+    if (sends) effects.addBytes(bytes);
     return writes !== undefined || sends !== undefined;
   }
 
@@ -189,6 +204,10 @@ export class Handling {
     if (core.handled(batch, upTo)) this.#options.onFinished(core, batch);
     this.#options.onReady(core);
   }
+}
+
+function isPromise(result: unknown): result is Promise<void> {
+  return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }
 
 function describe(thrown: unknown): string {

@@ -10,7 +10,7 @@ import type { DeadLetterBook, StoredLetter } from "./dead-letters.ts";
 import { PendingEffects } from "./effects.ts";
 import { Handling } from "./handling.ts";
 import { InboxCore, type LaneSnapshot } from "./inbox-core.ts";
-import { HANDLED_PER_TURN_MAX, STORE_RETRY_MS, UNCOMMITTED_BYTES_MAX, UNCOMMITTED_WRITES_MAX } from "./limits.ts";
+import { HANDLED_PER_TURN_MAX, INTAKE_BYTES_MAX, STORE_RETRY_MS } from "./limits.ts";
 import { isPassing, type Outbox } from "./outbox.ts";
 import { ReceivedBatch } from "./received-batch.ts";
 import type { Position } from "./position.ts";
@@ -66,6 +66,8 @@ export class Inbox {
   /** Rows of batches that are done with. */
   #finished: Write[] = [];
   #heldBytes = 0;
+  /** Taken since the last commit was put together. */
+  #intakeBytes = 0;
   #committing: Promise<void> | undefined;
   readonly #waiters: Waiter[] = [];
   #broken = false;
@@ -132,7 +134,7 @@ export class Inbox {
       return;
     }
     const sender = this.#senderOf(from);
-    const roomBytes = limits.inboxBytesMax - this.#heldBytes;
+    const roomBytes = Math.min(limits.inboxBytesMax - this.#heldBytes, INTAKE_BYTES_MAX - this.#intakeBytes);
     this.#onVerdict(sender, batch, sender.core.offer(batch, after, { nowMs: clock.monotonicMs(), roomBytes }));
   }
 
@@ -142,6 +144,7 @@ export class Inbox {
       case "taken":
         counts.received += batch.count - batch.next;
         this.#heldBytes += batch.byteLength;
+        this.#intakeBytes += batch.byteLength;
         this.#changed.add(sender);
         this.#ready.add(sender);
         this.#shared.schedule();
@@ -231,7 +234,7 @@ export class Inbox {
     if (!handler || this.#closed || this.#broken) return;
     const nowMs = clock.monotonicMs();
     for (let count = 0; this.#ready.size > 0; count++) {
-      if (this.effects.count >= UNCOMMITTED_WRITES_MAX || this.effects.bytes >= UNCOMMITTED_BYTES_MAX) return;
+      if (this.effects.full) return;
       if (count === HANDLED_PER_TURN_MAX) {
         this.#shared.schedule();
         return;
@@ -315,6 +318,7 @@ export class Inbox {
       }
     }
     this.#changed.clear();
+    this.#intakeBytes = 0;
     writes.push(...this.#finished.splice(0));
     const held = this.#outbox.takeHeld();
     for (const batch of held) {
@@ -356,6 +360,7 @@ export class Inbox {
     this.effects.committed(effects);
     this.#outbox.release(held);
     for (const { resolve } of waiters) resolve();
+    this.#handling.resume();
     this.#report();
   }
 

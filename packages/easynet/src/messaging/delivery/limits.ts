@@ -49,6 +49,14 @@ export const HANDLED_PER_TURN_MAX = 16;
 /** Effects of handlers that wait for their commit; above: nothing is handled until they are committed. */
 export const UNCOMMITTED_WRITES_MAX = 20_000;
 export const UNCOMMITTED_BYTES_MAX = 8 * MIB;
+/** Writes and sends of one handler; above: INVALID_ARGUMENT in the handler. */
+export const TRANSACTION_BYTES_MAX = 8 * MIB;
+/** Batches taken since the last commit; above: the sender has to repeat. One commit stays far below 64 MiB. */
+export const INTAKE_BYTES_MAX = 24 * MIB;
+/** Rows of one commit of the outbox. */
+export const COMMIT_BYTES_MAX = 8 * MIB;
+/** Longest sleep of a timer, ms: those of the run time end at 2^31. */
+export const TIMER_MS_MAX = 3_600_000;
 
 export interface DeliveryLimits {
   /** Bytes and messages not acknowledged by one peer; above: BACKPRESSURE. @default 64 MiB, 200,000 */

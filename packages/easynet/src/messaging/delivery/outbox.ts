@@ -7,7 +7,7 @@ import { DURABILITIES, PREFIX_BYTES } from "./batch-layout.ts";
 import { readBatch } from "./batch-reader.ts";
 import type { CheckedMessage } from "./check-message.ts";
 import type { DeadLetterBook } from "./dead-letters.ts";
-import { STORE_RETRY_MS } from "./limits.ts";
+import { COMMIT_BYTES_MAX, STORE_RETRY_MS } from "./limits.ts";
 import { type OwedHost, OwedPeer } from "./owed-peer.ts";
 import { peerOfKey, SPACES } from "./rows.ts";
 import { SentBatch, type SentHandle } from "./sent-batch.ts";
@@ -100,9 +100,10 @@ export class Outbox {
   }
 
   async drained(to: Did, signal: AbortSignal | undefined): Promise<void> {
-    const owed = this.#peers.get(to);
-    while (owed && !(this.#hasRoom(owed) && !owed.crowded)) {
-      if (this.#closed || this.#peers.get(to) !== owed) throw new EasynetError("NODE_STOPPING", {});
+    for (;;) {
+      const owed = this.#peers.get(to);
+      if (!owed || (this.#hasRoom(owed) && !owed.crowded)) return;
+      if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
       if (signal?.aborted) throw new EasynetError("CANCELLED", { subject: "Waiting for room in the outbox" });
       await new Promise<void>((resolve) => {
         const wake = (): void => {
@@ -279,17 +280,25 @@ export class Outbox {
     this.#shared.schedule();
   }
 
-  /** One commit for everything of this turn. What it deletes needs no fsync: sent again, it is found to be a duplicate. */
+  /** What was sealed in this turn. What it deletes needs no fsync: sent again, it is found to be a duplicate. */
   #commit(): void {
-    const batches = this.#unstored.filter((batch) => !batch.gone);
-    const deletes = this.#deletes;
-    this.#unstored = [];
+    let deletes = this.#deletes;
     this.#deletes = [];
-    if (batches.length === 0 && deletes.length === 0) {
+    const waiting = this.#unstored.filter((batch) => !batch.gone);
+    this.#unstored = [];
+    if (waiting.length === 0 && deletes.length === 0) {
       // What the disk refused was acknowledged meanwhile: the next message finds out how it is.
       this.#storeError = undefined;
       return;
     }
+    do {
+      const batches = waiting.splice(0, fitting(waiting));
+      this.#write(batches, deletes);
+      deletes = [];
+    } while (waiting.length > 0);
+  }
+
+  #write(batches: readonly SentBatch[], deletes: readonly Write[]): void {
     const writes: Write[] = batches.map((batch) => ({
       kind: "put",
       space: SPACES.outbox,
@@ -333,6 +342,13 @@ export class Outbox {
       this.#commit();
     });
   }
+}
+
+/** How many of the batches go into one commit. */
+function fitting(batches: readonly SentBatch[]): number {
+  let bytes = 0;
+  const end = batches.findIndex((batch) => (bytes += batch.byteLength) > COMMIT_BYTES_MAX);
+  return end < 0 ? batches.length : Math.max(1, end);
 }
 
 /** A state of the disk that may end by itself. */

@@ -5,7 +5,7 @@ import { BatchBuilder } from "./batch-builder.ts";
 import { PREFIX_BYTES } from "./batch-layout.ts";
 import { writePrefix } from "./batch-reader.ts";
 import type { CheckedMessage } from "./check-message.ts";
-import { RESIDENT_BYTES_MAX } from "./limits.ts";
+import { BATCH_BYTES_MAX, RESIDENT_BYTES_MAX, TIMER_MS_MAX } from "./limits.ts";
 import { OutboxCore, type OutboxEffect, type OutboxInput } from "./outbox-core.ts";
 import type { Position } from "./position.ts";
 import { SPACES } from "./rows.ts";
@@ -40,6 +40,8 @@ export class OwedPeer {
   readonly #open: (OpenBatch | undefined)[] = [undefined, undefined, undefined, undefined];
   /** Last sequence given out in each lane. */
   readonly last: number[];
+  /** Of the last batch of each lane. */
+  readonly #lastBytes = [0, 0, 0, 0];
   #openBytes = 0;
   #openCount = 0;
   #residentBytes = 0;
@@ -128,7 +130,7 @@ export class OwedPeer {
     const first = (this.last[lane] ?? 0) + 1;
     const at = { epoch, lane, first, sentAtMs: clock.nowMs() };
     const batch = new SentBatch({ ...at, peer: this.did, bornAtMs: clock.monotonicMs(), held });
-    const open = { batch, builder: new BatchBuilder(at) };
+    const open = { batch, builder: new BatchBuilder(at, this.#lastBytes[lane]) };
     this.#openBytes += open.builder.byteLength;
     this.#open[lane] = open;
     return open;
@@ -142,6 +144,8 @@ export class OwedPeer {
     this.#openBytes -= builder.byteLength;
     this.#openCount -= builder.count;
     batch.seal(builder);
+    // A large message says nothing about the batches after it.
+    this.#lastBytes[lane] = Math.min(BATCH_BYTES_MAX, batch.byteLength);
     this.#residentBytes += batch.byteLength;
     this.#host.onSealed(batch);
     this.step({ kind: "batch", batch });
@@ -230,8 +234,9 @@ export class OwedPeer {
     const { wakeAtMs } = this.core;
     if (wakeAtMs >= this.#timerAtMs) return;
     this.#timer?.cancel();
+    const delayMs = Math.min(TIMER_MS_MAX, Math.max(0, wakeAtMs - clock.monotonicMs()));
     this.#timerAtMs = wakeAtMs;
-    this.#timer = clock.setTimer(Math.max(0, wakeAtMs - clock.monotonicMs()), () => {
+    this.#timer = clock.setTimer(delayMs, () => {
       this.#timerAtMs = Infinity;
       this.step({ kind: "time" });
     });

@@ -1,5 +1,5 @@
 import type { Did } from "../../identity/index.ts";
-import { EasynetError, formatId } from "../../kernel/index.ts";
+import { type EasynetError, formatId } from "../../kernel/index.ts";
 import type { BatchBuilder } from "./batch-builder.ts";
 import { PREFIX_BYTES } from "./batch-layout.ts";
 import type { OutboxBatch } from "./outbox-core.ts";

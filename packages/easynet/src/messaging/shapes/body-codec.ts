@@ -2,7 +2,7 @@ import { EasynetError, isEasynetError, type WireError } from "../../kernel/index
 import { decodeValue, encodeValue } from "../../wire/index.ts";
 import { TOPIC_LENGTH_MAX } from "./limits.ts";
 
-/** What the payload of a delivery holds: how the message is meant, and its own payload (docs/protocol/messages.md). */
+/** What the payload of a delivery holds: how the message is meant, and its own payload (docs/protocol/message-bodies.md). */
 export type Body =
   | { readonly form: "one-way" | "request"; readonly value: unknown }
   | { readonly form: "answer"; readonly value: unknown }
