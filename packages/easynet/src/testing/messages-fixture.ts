@@ -26,6 +26,11 @@ export class MessagesWorld {
   /** Who is in which topic. */
   readonly topics = new Map<string, Did[]>();
   readonly #stores = new Map<number, MemoryStore>();
+  readonly #createStore: () => MemoryStore;
+
+  constructor(createStore = (): MemoryStore => new MemoryStore()) {
+    this.#createStore = createStore;
+  }
 
   /** Starts a node, or starts it again with what it had stored. */
   async start(
@@ -34,7 +39,7 @@ export class MessagesWorld {
   ): Promise<MessagesNode> {
     const keyPair = fakeKeyPair(number);
     const { did } = keyPair;
-    const store = this.#stores.get(number) ?? new MemoryStore();
+    const store = this.#stores.get(number) ?? this.#createStore();
     this.#stores.set(number, store);
     const metrics = options.metrics ?? noMetrics;
     const ports = { clock: this.clock, random: seededRandom(number), logger: silentLogger, metrics };

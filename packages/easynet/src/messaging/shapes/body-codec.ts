@@ -44,6 +44,12 @@ export function decodeBody(kind: string, bytes: Uint8Array): Body {
   }
 }
 
+/** Whether a body waits for those before it; requests and answers do not. Of bytes that {@link encodeBody} made. */
+export function isInTurn(body: Uint8Array): boolean {
+  const form = body[1];
+  return form === FORMS["one-way"] || form === FORMS.topic;
+}
+
 export function isTopic(value: unknown): value is string {
   return typeof value === "string" && value.length > 0 && value.length <= TOPIC_LENGTH_MAX;
 }

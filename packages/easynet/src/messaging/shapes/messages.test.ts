@@ -75,6 +75,19 @@ describe("one-way messages", () => {
     expect(again.store.list("message-own")).toEqual([]);
   });
 
+  test("to this node itself: a handler may wait for the answer to a request of its own", async () => {
+    const world = new MessagesWorld();
+    const one = await world.start(1);
+    const got: unknown[] = [];
+    one.messages.handle("query", () => "answered");
+    one.messages.handle("command", async ({ sender }) => {
+      got.push(await one.messages.request(sender, { kind: "query", payload: { query: "x" } }).answer);
+    });
+    one.messages.send(one.did, { kind: "command", payload: { command: "ask" } });
+    await world.clock.advanceAsync(0);
+    expect(got).toEqual(["answered"]);
+  });
+
   test("one kind has one handler", async () => {
     const one = await new MessagesWorld().start(1);
     const handle = one.messages.handle("query", () => 1);

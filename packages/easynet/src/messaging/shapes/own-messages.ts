@@ -4,6 +4,7 @@ import { PRIORITIES, type Priority } from "../../model/index.ts";
 import type { Store, Write } from "../../storage/index.ts";
 import type { MessageDurability, OutgoingMessage, SentMessage, Transaction } from "../delivery/types.ts";
 import { OWN_COUNT_MAX } from "./limits.ts";
+import { isInTurn } from "./body-codec.ts";
 import type { Received } from "./received.ts";
 import { fromRow, toRow } from "./received-row.ts";
 
@@ -33,7 +34,7 @@ interface Waiting {
 }
 
 /**
- * Messages of this node to itself: in order per priority, stored by their durability, handled in one commit with what
+ * Messages of this node to itself: one-way ones in order per priority, stored by their durability, handled in one commit with what
  * their handler wrote. They never leave, so nothing acknowledges them but the commit.
  */
 export class OwnMessages {
@@ -52,7 +53,9 @@ export class OwnMessages {
   start(): void {
     for (const { key, value } of this.#options.store.list(OWN_SPACE, { limit: OWN_COUNT_MAX })) {
       const received = fromRow(value);
-      if (received) this.#queue({ received, key, stored: Promise.resolve() });
+      const waiting = received && { received, key, stored: Promise.resolve() };
+      if (waiting && isInTurn(waiting.received.payload)) this.#queue(waiting);
+      else if (waiting) this.#handleNow(waiting);
     }
   }
 
@@ -84,7 +87,8 @@ export class OwnMessages {
     const stored = write ? store.commit([{ kind: "put", ...write }]) : Promise.resolve();
     // Whoever reads `stored` hears of it; the message is not handled then.
     stored.catch(() => undefined);
-    this.#queue({ received, key, stored });
+    if (isInTurn(message.payload)) this.#queue({ received, key, stored });
+    else this.#handleNow({ received, key, stored });
     return { id: received.id, stored, acknowledged: stored };
   }
 
@@ -96,6 +100,12 @@ export class OwnMessages {
   #nextKey(priority: Priority, nowMs: number): string {
     const number = String(++this.#number).padStart(12, "0");
     return `${PRIORITIES.indexOf(priority)}.${String(Math.floor(nowMs)).padStart(15, "0")}.${number}`;
+  }
+
+  /** A request must not wait for a handler that waits for its answer. */
+  #handleNow(waiting: Waiting): void {
+    this.#count++;
+    void this.#handle(waiting).finally(() => this.#count--);
   }
 
   #queue(waiting: Waiting): void {
