@@ -21,7 +21,10 @@ describe("the demo", () => {
 });
 
 describe("the examples", () => {
-  test("share-a-function: the calling process checks every answer", async () => {
+  test.each([
+    ["share-a-function", "share.ts", "call.ts"],
+    ["messages", "bakery.ts", "order.ts"],
+  ])("%s: the second process checks every answer of the first", async (example, first, second) => {
     const home = mkdtempSync(join(tmpdir(), "easynet-example-"));
     const env = {
       ...process.env,
@@ -32,13 +35,13 @@ describe("the examples", () => {
       EASYNET_MDNS: "off",
     };
     const start = (name: string) =>
-      fork(join(ROOT, "examples/share-a-function", name), { env, execPath: process.execPath, execArgv: [] });
-    const share = start("share.ts");
+      fork(join(ROOT, "examples", example, name), { env, execPath: process.execPath, execArgv: [] });
+    const share = start(first);
     await new Promise((resolve) => {
       share.once("message", resolve);
     });
     const code = await new Promise((resolve) => {
-      start("call.ts").once("exit", resolve);
+      start(second).once("exit", resolve);
     });
     share.kill("SIGKILL");
     rmSync(home, { recursive: true, force: true });

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { functionAgent } from "../../packages/easynet/src/agents/index.ts";
 import { Home, loadConfig, startNode, type StartedNode } from "../../packages/easynet/src/node/index.ts";
 import { until } from "../support/network.ts";
 
@@ -35,25 +36,28 @@ describe("messages between real nodes", () => {
     const seen: string[] = [];
     const open = async (): Promise<RunningNode> => {
       const node = await start("other", one.status().addresses);
-      node.delivery.handle(({ payload }) => void seen.push(Buffer.from(payload).toString()));
+      const agent = functionAgent({ name: "reader" });
+      agent.registerHandler("note", ({ payload }) => void seen.push(String(payload)));
+      await node.addAgent(agent);
       return node;
     };
     const other = await open();
     const { did } = other;
     await until("the nodes are linked", () => one.peers().length === 1);
-    const send = (from: number, count: number) =>
-      Array.from({ length: count }, (_, index) =>
-        one.delivery.send(did, { kind: "note", payload: Buffer.from(String(from + index)) }),
+    await until("one knows the reader", () => one.status().counts.agents === 1);
+    const send = (from: number, count: number, wait: "stored" | "acknowledged") =>
+      Promise.all(
+        Array.from({ length: count }, (_, index) =>
+          one.messages.send("reader", { kind: "note", payload: String(from + index), wait, durability: "disk" }),
+        ),
       );
-    await Promise.all(send(0, 1000).map(async (message) => message.acknowledged));
+    await send(0, 1000, "acknowledged");
     await stop(other);
-    const later = send(1000, 100);
-    await Promise.all(later.map(async (message) => message.stored));
-    expect(one.delivery.outbox()).toMatchObject([{ peer: did, priority: "normal", queued: 100 }]);
+    await send(1000, 100, "stored");
+    expect(one.messages.outbox()).toMatchObject([{ peer: did, priority: "normal", queued: 100 }]);
     await open();
-    await Promise.all(later.map(async (message) => message.acknowledged));
     await until("all are handled", () => seen.length === 1100);
     expect(seen).toEqual(Array.from({ length: 1100 }, (_, index) => String(index)));
-    expect(one.delivery.outbox()).toEqual([]);
+    await until("nothing waits", () => one.messages.outbox().length === 0);
   });
 });

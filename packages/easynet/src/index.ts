@@ -7,18 +7,22 @@ export {
   type TaskContext,
   type WorkerFunction,
 } from "./agents/index.ts";
+export type { KindDefinition, MessageDurability } from "./messaging/index.ts";
 export type { AgentEvent, Budget, Priority } from "./model/index.ts";
 export type { RoutedEvent } from "./routing/index.ts";
+export type { BroadcastReport } from "./node/index.ts";
 export type { FoundOffer } from "./gateway/index.ts";
 export type { TaskReport } from "./messaging/index.ts";
 export type { FindQuery } from "./state/index.ts";
 export {
+  AgentNetwork,
   Call,
   type CallOptions,
   type CallResult,
   Client,
   ComputeNode,
   type ComputeNodeOptions,
+  type MessageOptions,
   type NodeOptions,
   type Serving,
 } from "./sdk/index.ts";

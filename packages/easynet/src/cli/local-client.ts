@@ -48,8 +48,8 @@ export class LocalClient {
   }
 
   /** @throws {EasynetError} NODE_NOT_RUNNING, or what the node answered */
-  async post(path: string, body?: unknown): Promise<unknown> {
-    return this.#ask({ method: "POST", path, ...(body !== undefined && { body: JSON.stringify(body) }) });
+  async post(path: string, body?: unknown, options: { readonly timeoutMs?: number } = {}): Promise<unknown> {
+    return this.#ask({ method: "POST", path, ...options, ...(body !== undefined && { body: JSON.stringify(body) }) });
   }
 
   /**
@@ -72,7 +72,7 @@ export class LocalClient {
   }
 
   async #ask(options: Omit<Outgoing, "accept">): Promise<unknown> {
-    const answer = await this.#send({ ...options, accept: "application/json", timeoutMs: ANSWER_TIMEOUT_MS });
+    const answer = await this.#send({ timeoutMs: ANSWER_TIMEOUT_MS, ...options, accept: "application/json" });
     if ((answer.statusCode ?? 500) >= 300) throw await errorFrom(answer, this.home);
     return JSON.parse(await readAll(answer));
   }
@@ -90,7 +90,7 @@ export class LocalClient {
         { method, headers, agent: false, ...(signal && { signal }), ...(timeoutMs && { timeout: timeoutMs }) },
         resolve,
       );
-      outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS} ms`)));
+      outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)));
       outgoing.on("error", (cause) => {
         if (signal?.aborted) reject(new EasynetError("CANCELLED", { subject: path }, { cause }));
         else reject(unreachable(cause, this.home, this.run));

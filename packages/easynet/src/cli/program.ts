@@ -3,6 +3,9 @@ import type { CliContext } from "./cli-context.ts";
 import { packageVersion, version } from "./commands/version.ts";
 import type { TextKey } from "./texts.ts";
 
+/** What `easynet messages` shows or does. */
+const MESSAGE_ACTIONS = ["outbox", "dead-letters", "kinds", "answer", "requeue", "drop"] as const;
+
 /** Adds one command to the program. */
 type Declare = (program: Command, context: CliContext, args: readonly string[]) => void;
 
@@ -103,6 +106,37 @@ const COMMANDS: readonly Declare[] = [
       (await import("./commands/tasks.ts")).tasks(context),
     ),
   (program, context) =>
+    command(program, context, {
+      name: "send",
+      examples: [
+        'easynet send scribe note \'{"text":"hello"}\'',
+        'easynet send cobalt-owl emergency \'{"reason":"disk full"}\' --wait stored',
+      ],
+    })
+      .argument("<to>", context.text("send.to"))
+      .argument("<kind>", context.text("send.kind"))
+      .argument("[payload]", context.text("send.payload"))
+      .addOption(new Option("--wait <what>", context.text("send.wait")).choices(["stored", "acknowledged", "answer"]))
+      .addOption(
+        new Option("--durability <word>", context.text("send.durability")).choices(["volatile", "process", "disk"]),
+      )
+      .addOption(
+        new Option("--priority <word>", context.text("send.priority")).choices(["critical", "high", "normal", "low"]),
+      )
+      .option("--timeout <time>", context.text("send.timeout"))
+      .option("--id <uuid>", context.text("send.id"))
+      .action(async (...[to, kind, payload, options]) =>
+        (await import("./commands/send.ts")).send(context, { ...options, to, kind, payload }),
+      ),
+  (program, context) =>
+    command(program, context, {
+      name: "messages",
+      examples: ["easynet messages", "easynet messages dead-letters", "easynet messages requeue ID"],
+    })
+      .addArgument(new Argument("[action]", context.text("messages.action")).choices(MESSAGE_ACTIONS))
+      .argument("[id]", context.text("messages.id"))
+      .action(async (action, id) => (await import("./commands/messages.ts")).messages(context, action, id)),
+  (program, context) =>
     command(program, context, { name: "maintenance", examples: ["easynet maintenance on", "easynet maintenance off"] })
       .addArgument(new Argument("<state>", context.text("maintenance.state")).choices(["on", "off"]))
       .action(async (state) => (await import("./commands/maintenance.ts")).maintenance(context, state === "on")),
@@ -180,6 +214,8 @@ type CommandName =
   | "call"
   | "task"
   | "tasks"
+  | "send"
+  | "messages"
   | "maintenance"
   | "watch"
   | "demo"

@@ -1,11 +1,15 @@
+import { DEMO_TEXTS_EN, DEMO_TEXTS_ZH } from "./demo-texts.ts";
 import { JOIN_TEXTS_EN, JOIN_TEXTS_ZH } from "./join-texts.ts";
+import { MESSAGE_TEXTS_EN, MESSAGE_TEXTS_ZH } from "./message-texts.ts";
 import type { Language } from "./language.ts";
 import { TASK_TEXTS_EN, TASK_TEXTS_ZH } from "./task-texts.ts";
 
 /** Every sentence of the command line. The type of the Chinese catalogue is the English one: none can be missing. */
 const en = {
+  ...DEMO_TEXTS_EN,
   ...JOIN_TEXTS_EN,
   ...TASK_TEXTS_EN,
+  ...MESSAGE_TEXTS_EN,
   "program.about": "The network between your agents: find, call and combine agents and functions on any machine.",
   "option.home": "folder of the node (EASYNET_HOME, or ~/.easynet)",
   "option.json": "one JSON object on stdout, errors too",
@@ -167,26 +171,6 @@ const en = {
   "config.origin.file": "file",
   "config.origin.default": "default",
 
-  "demo.about": "three nodes on this machine share a job; one is killed in the middle; the result is checked",
-  "demo.files": "text files to count the words of (default: the documents of this folder)",
-  "demo.byMulticast": "found each other by multicast",
-  "demo.byAddress": "multicast is not heard here; linked by address",
-  "demo.linked": "{count} nodes linked in {time}: {names} ({how})",
-  "demo.documents": "{count} documents, {characterCount} characters, {pieceCount} pieces; a stream from the network:",
-  "demo.progress": "{done} of {count} pieces counted",
-  "demo.killed": "killed {node} with -9 (process {pid}), the node that was started first and made the network",
-  "demo.words": "words",
-  "demo.wordsValue": "{wordCount} words, {distinctWordCount} distinct; Chinese {han}, Latin script {latin}",
-  "demo.top": "most frequent",
-  "demo.calls": "calls",
-  "demo.callsValue": "{callCount}: {shares}",
-  "demo.moved": "after the kill",
-  "demo.movedValue": "{retriedCount} calls under way on {killedNode} were answered by other nodes",
-  "demo.time": "time",
-  "demo.timeValue": "job {job}, all {total}",
-  "demo.correct": "✓ the same result as one process counting alone",
-  "demo.wrong": "✗ the result differs from one process counting alone",
-
   "version.about": "show the version",
 
   "usage.unknownCommand": "There is no command {name}.",
@@ -213,8 +197,10 @@ const en = {
 export type TextKey = keyof typeof en;
 
 const zh: Record<TextKey, string> = {
+  ...DEMO_TEXTS_ZH,
   ...JOIN_TEXTS_ZH,
   ...TASK_TEXTS_ZH,
+  ...MESSAGE_TEXTS_ZH,
   "program.about": "智能体之间的网络：在任意机器上发现、调用和组合智能体与函数。",
   "option.home": "节点目录（EASYNET_HOME 或 ~/.easynet）",
   "option.json": "在标准输出打印一个 JSON 对象，错误也是",
@@ -374,26 +360,6 @@ const zh: Record<TextKey, string> = {
   "config.origin.environment": "环境变量",
   "config.origin.file": "文件",
   "config.origin.default": "默认",
-
-  "demo.about": "本机三个节点合作完成一项任务；途中杀死一个；最后核对结果",
-  "demo.files": "要统计词频的文本文件（默认：当前目录的文档）",
-  "demo.byMulticast": "通过组播互相发现",
-  "demo.byAddress": "此处收不到组播，已按地址连接",
-  "demo.linked": "{count} 个节点已相连，用时 {time}：{names}（{how}）",
-  "demo.documents": "{count} 份文档，{characterCount} 个字符，{pieceCount} 段；来自网络的实时流：",
-  "demo.progress": "已统计 {done} / {count} 段",
-  "demo.killed": "用 -9 杀死了 {node}（进程 {pid}），它最先启动并创建了网络",
-  "demo.words": "词数",
-  "demo.wordsValue": "共 {wordCount} 词，{distinctWordCount} 个不同；中文 {han}，拉丁字母 {latin}",
-  "demo.top": "最常见",
-  "demo.calls": "调用",
-  "demo.callsValue": "{callCount} 次：{shares}",
-  "demo.moved": "杀死之后",
-  "demo.movedValue": "{killedNode} 上正在进行的 {retriedCount} 次调用由其他节点完成",
-  "demo.time": "用时",
-  "demo.timeValue": "任务 {job}，全程 {total}",
-  "demo.correct": "✓ 与单个进程独自统计的结果一致",
-  "demo.wrong": "✗ 与单个进程独自统计的结果不一致",
 
   "version.about": "显示版本",
 

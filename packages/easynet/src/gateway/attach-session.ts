@@ -133,6 +133,8 @@ export class AttachSession {
       case "register":
       case "unregister":
       case "message":
+      case "announce":
+      case "topic":
       case "peers":
         void this.#agents.handle(message);
         break;

@@ -11,7 +11,7 @@ import type { Invocations } from "./invocations.ts";
 
 type Register = Extract<ProcessMessage, { type: "register" }>;
 type Unregister = Extract<ProcessMessage, { type: "unregister" }>;
-type Ask = Extract<ProcessMessage, { type: "message" | "peers" }>;
+type Ask = Extract<ProcessMessage, { type: "message" | "announce" | "topic" | "peers" }>;
 
 export interface AttachedAgentsOptions {
   readonly node: EasynetNode;
@@ -97,8 +97,14 @@ export class AttachedAgents {
   async #ask(message: Ask): Promise<unknown> {
     const { handle } = this.#own(message);
     if (message.type === "peers") return handle.peers();
-    const { to, kind, payload } = message;
-    return to === undefined ? handle.broadcast(kind, payload) : handle.sendMessage(to, kind, payload);
+    if (message.type === "announce") return handle.announce(message);
+    if (message.type === "topic") {
+      return message.action === "join" ? handle.joinTopic(message.topic) : handle.leaveTopic(message.topic);
+    }
+    const { to, topic, kind, payload, id, wait, durability, priority, timeoutMs } = message;
+    const content = { kind, payload, id, wait, durability, priority, timeoutMs };
+    if (topic !== undefined) return handle.publish(topic, content);
+    return to === undefined ? handle.broadcast(content) : handle.sendMessage(to, content);
   }
 
   #own(message: Unregister | Ask): Offered {

@@ -17,6 +17,7 @@ import type { GatewayOptions } from "./gateway-options.ts";
 import { findRoutes } from "./find-routes.ts";
 import { Guard } from "./guard.ts";
 import { inviteRoutes, joinRoutes } from "./join-routes.ts";
+import { messageRoutes } from "./message-routes.ts";
 import { BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
 import { doctorRoute } from "./doctor-route.ts";
@@ -83,6 +84,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     await typed.register(doctorRoute(context));
     await typed.register(callRoute(context));
     await typed.register(taskRoutes(context));
+    await typed.register(messageRoutes(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());
   });

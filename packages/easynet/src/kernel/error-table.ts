@@ -132,6 +132,26 @@ export const ERROR_TABLE = {
     "{agent} does not handle messages of kind {kind}. Register a handler there, or send another kind.",
     "{agent} 不处理类型为 {kind} 的消息。请在对方注册处理函数，或改用其他类型。",
   ),
+  KIND_UNKNOWN: terminal(
+    "NOT_FOUND",
+    "{kind} is no kind of message that this node knows. Define it first, or see easynet messages kinds.",
+    "{kind} 不是本节点已知的消息类型。请先定义它，或查看 easynet messages kinds。",
+  ),
+  KIND_EXISTS: terminal(
+    "ALREADY_EXISTS",
+    "{kind} is defined or handled here already. Take that one back first or choose another name.",
+    "{kind} 已在此定义或已有处理函数。请先撤回，或换一个名称。",
+  ),
+  PAYLOAD_INVALID: terminal(
+    "INVALID_ARGUMENT",
+    "The payload of a {kind} message does not fit: {reason}. Nothing was handled; correct the payload.",
+    "{kind} 消息的内容不符合要求：{reason}。尚未处理，请改正内容。",
+  ),
+  ANSWER_UNKNOWN: terminal(
+    "NOT_FOUND",
+    "No answer is kept or awaited for the request {id}. Answers are kept for 10 minutes; send the request again.",
+    "请求 {id} 没有等待中或保存的答复。答复保留 10 分钟；请重新发送请求。",
+  ),
   MESSAGE_TOO_LARGE: terminal(
     "RESOURCE_EXHAUSTED",
     "A message of {bytes} bytes exceeds the limit of {bytesMax}. Send it as an artifact and its address as the message.",

@@ -11,6 +11,8 @@ export const nodeRecordSchema = z.strictObject({
   addresses: z.array(z.string().max(200)).max(32),
   offers: resourcesSchema,
   cards: z.array(signedCardSchema).max(1000),
+  /** Topics that agents of this node are in; absent = none. */
+  topics: z.array(z.string().min(1).max(120)).max(100).exactOptional(),
 });
 export type NodeRecord = z.infer<typeof nodeRecordSchema>;
 

@@ -17,6 +17,7 @@ export { Invitations, type InvitationsOptions } from "./invitations.ts";
 export { askForApproval, findNearby, joinNetwork } from "./lazy-join.ts";
 export { leaveNetwork } from "./leave-network.ts";
 export type {
+  AgentContent,
   AgentHandle,
   BroadcastReport,
   DuplicateReport,
@@ -26,10 +27,12 @@ export type {
   Joining,
   MembershipFile,
   NodeEvent,
+  NodeMessages,
   NodeStatusReport,
   PeerReport,
   PendingJoinReport,
   TaskLists,
+  SentReport,
 } from "./types.ts";
 export { EASYNET_VERSION } from "./version.ts";
 export { jsonReplacer, parseJson, reviveJson, stringifyJson } from "./json-value.ts";

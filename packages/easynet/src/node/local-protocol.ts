@@ -114,16 +114,39 @@ export const processMessageSchema = z.discriminatedUnion("type", [
     handles: z.array(text(120).min(1)).max(LOCAL_LIMITS.functionsMax).optional(),
   }),
   /**
-   * Sends a message from an agent of this connection to another agent, by name or did, or to all when `to` is absent;
-   * answered by `answered` with what the handler returned (to all: who got it), or by `refused`.
+   * Sends a message from an agent of this connection: to another agent or a node, by name or did; with `topic` instead to
+   * the members of that; with neither to every other agent. Answered by `answered` with what the handler returned
+   * (without waiting for that: what became of it; to several: who got it), or by `refused`.
    */
   z.strictObject({
     type: z.literal("message"),
     request: correlationSchema,
     agent: text(120),
     to: text(120).min(1).optional(),
+    topic: text(120).min(1).optional(),
     kind: text(120).min(1),
     payload: z.unknown().optional(),
+    id: z.uuid().optional(),
+    wait: z.enum(["stored", "acknowledged", "answer"]).optional(),
+    durability: z.enum(["volatile", "process", "disk"]).optional(),
+    priority: prioritySchema.optional(),
+    timeoutMs: z.number().min(1).max(604_800_000).optional(),
+  }),
+  /** Tells every node of the network at once; answered by `answered` with the message's id. */
+  z.strictObject({
+    type: z.literal("announce"),
+    request: correlationSchema,
+    agent: text(120),
+    kind: text(120).min(1),
+    payload: z.unknown().optional(),
+  }),
+  /** An agent of this connection joins a topic, or leaves it; answered by `answered`. */
+  z.strictObject({
+    type: z.literal("topic"),
+    request: correlationSchema,
+    agent: text(120),
+    action: z.enum(["join", "leave"]),
+    topic: text(120).min(1),
   }),
   /** Asks for the cards of the other agents in reach; answered by `answered`. */
   z.strictObject({ type: z.literal("peers"), request: correlationSchema, agent: text(120) }),

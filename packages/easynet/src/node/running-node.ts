@@ -1,7 +1,16 @@
 import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import { type Did, type KeyPair, parseDid } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
-import type { Delivery, Exchanges, TaskCaller, TaskReport, TaskServer } from "../messaging/index.ts";
+import type {
+  Delivery,
+  Exchanges,
+  KindRegistry,
+  MessageEvent,
+  Messages,
+  TaskCaller,
+  TaskReport,
+  TaskServer,
+} from "../messaging/index.ts";
 import type { Gossip, Mdns, Mesh, Swim, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
@@ -21,6 +30,7 @@ import type {
   Joining,
   MembershipFile,
   NodeEvent,
+  NodeMessages,
   NodeStatusReport,
   PeerReport,
   TaskLists,
@@ -46,10 +56,12 @@ export interface NodeParts {
   readonly store: Store;
   readonly mesh: Mesh;
   readonly exchanges: Exchanges;
-  readonly delivery: Delivery;
   readonly swim: Swim;
   readonly gossip: Gossip;
   readonly directory: Directory;
+  readonly delivery: Delivery;
+  readonly messages: Messages;
+  readonly kinds: KindRegistry;
   readonly host: AgentHost;
   readonly router: Router;
   readonly tasks: TaskCaller;
@@ -75,8 +87,7 @@ export class RunningNode implements EasynetNode {
   readonly name: string;
   readonly home: string;
   readonly joining: Joining;
-  /** Messages to other nodes that survive broken links and crashes. */
-  readonly delivery: Delivery;
+  readonly messages: NodeMessages;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -93,16 +104,21 @@ export class RunningNode implements EasynetNode {
     this.name = parts.name;
     this.home = parts.home.path;
     this.joining = parts.entrance.joining;
-    this.delivery = parts.delivery;
     this.#startedAtMs = parts.clock.nowMs();
-    this.#messenger = new AgentMessenger({
-      directory: parts.directory,
-      links: parts.mesh,
-      exchanges: parts.exchanges,
-      self: this.did,
-      clock: parts.clock,
-      host: parts.host,
+    const messenger = new AgentMessenger({
+      ...parts,
+      isDefined: (kind) => parts.kinds.get(kind) !== undefined,
+      onTopics: () => this.publish(),
     });
+    this.#messenger = messenger;
+    this.messages = {
+      send: (to, content) => messenger.send(to, { ...content, from: undefined }),
+      answer: (id) => parts.messages.answer(id),
+      kinds: parts.kinds,
+      counts: () => parts.delivery.counts(),
+      outbox: () => parts.delivery.outbox(),
+      deadLetters: parts.delivery.deadLetters,
+    };
     this.#loadTimer = repeat(parts.clock, LOAD_INTERVAL_MS, () => parts.directory.setLoad(parts.host.load()));
     parts.mesh.on("peer-joined", (peer) => {
       // Whoever lets us in again sees no other process.
@@ -217,9 +233,11 @@ export class RunningNode implements EasynetNode {
     const own: OwnAgent = { agent, key, signed: this.#sign(agent, key) };
     const handle = this.#parts.host.add(agent, { did: key.did });
     this.#agents.set(agent.name, own);
+    this.#messenger.added(key.did);
     const remove = async (): Promise<void> => {
       if (this.#agents.get(agent.name) !== own) return;
       this.#agents.delete(agent.name);
+      this.#messenger.removed(key.did);
       await handle[Symbol.asyncDispose]();
       if (!this.#stopping) await this.publish();
     };
@@ -235,9 +253,7 @@ export class RunningNode implements EasynetNode {
         own.signed = this.#sign(agent, key);
         return this.publish();
       },
-      sendMessage: (to, kind, payload) => this.#messenger.send({ from: key.did, to, kind, payload }),
-      broadcast: (kind, payload) => this.#messenger.broadcast({ from: key.did, kind, payload }),
-      peers: () => this.#messenger.peersOf(key.did),
+      ...this.#messenger.of(key.did),
       [Symbol.asyncDispose]: remove,
     };
   }
@@ -266,6 +282,13 @@ export class RunningNode implements EasynetNode {
     logger.info("network left", { network: network.did });
   }
 
+  /** Tells who watches of a message; what nobody watches costs nothing. */
+  observe({ direction, peer, to, ...event }: MessageEvent): void {
+    if (this.#listeners.size === 0) return;
+    const name = this.#nameOf(peer);
+    this.#emit({ type: `message-${direction}`, did: peer, name, ...event, ...(to !== undefined && { to }) });
+  }
+
   onEvent(listener: (event: NodeEvent) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
@@ -286,9 +309,8 @@ export class RunningNode implements EasynetNode {
   }
 
   async #stop(): Promise<void> {
-    const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger, entrance } = this.#parts;
-    const { tasks, taskServer } = this.#parts;
-    await this.delivery.close();
+    const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
+    const { entrance, messages, delivery, tasks, taskServer } = this.#parts;
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
     await directory.leave();
@@ -296,6 +318,8 @@ export class RunningNode implements EasynetNode {
     taskServer.close();
     tasks.close();
     await host.close(STOP_GRACE_MS);
+    messages.close();
+    await delivery.close();
     exchanges.close();
     upkeep[Symbol.dispose]();
     await mdns?.stop();
@@ -330,6 +354,7 @@ export class RunningNode implements EasynetNode {
   }
 
   #record(): NodeRecord {
+    const topics = this.#messenger.topics();
     return {
       owner: this.did,
       name: this.name,
@@ -337,6 +362,7 @@ export class RunningNode implements EasynetNode {
       addresses: [...this.#parts.mesh.addresses()],
       offers: this.#parts.resources,
       cards: [...this.#agents.values()].map(({ signed }) => signed),
+      ...(topics.length > 0 && { topics: [...topics] }),
     };
   }
 

@@ -1,5 +1,5 @@
 import type { AgentHost, ExecuteRequest } from "../agents/index.ts";
-import { EasynetError, type Metrics, toEasynetError } from "../kernel/index.ts";
+import { EasynetError, type Metrics } from "../kernel/index.ts";
 import {
   encodeState,
   type ExchangeRequest,
@@ -23,23 +23,26 @@ const extrasSchema = z.object({
 
 export interface ServeOptions {
   readonly exchanges: Exchanges;
-  readonly host: AgentHost;
   readonly execute: (request: ExecuteRequest) => AsyncIterable<AgentEvent>;
   readonly tasks: TaskServer;
   readonly metrics: Metrics;
 }
 
+export interface RunnerOptions extends Pick<ServeOptions, "execute"> {
+  readonly host: Pick<AgentHost, "admit">;
+}
+
 /** What runs the tasks that this node stores: its agents. */
-export function taskRunner({ host, execute }: Pick<ServeOptions, "host" | "execute">): TaskRunner {
+export function taskRunner({ host, execute }: RunnerOptions): TaskRunner {
   return {
     admit: ({ agent, capability }) => ({ repeatable: host.admit({ agentDid: agent, capability }).idempotent }),
     run: (request, by) => execute(toExecuteRequest(request, by)),
   };
 }
 
-/** Answers what other members ask of this node's agents: tasks and messages. */
+/** Answers what other members ask of this node's agents: tasks. */
 export function serveExchanges(options: ServeOptions): void {
-  const { exchanges, host, execute, tasks, metrics } = options;
+  const { exchanges, execute, tasks, metrics } = options;
   exchanges.serve(async (exchange) => {
     const { request, from, signal } = exchange;
     const { envelope } = request;
@@ -51,9 +54,8 @@ export function serveExchanges(options: ServeOptions): void {
     if (envelope.kind === TASK_STATE_KIND) {
       return exchange.send({ type: "final", value: encodeState(tasks.find(from, envelope.id)), stop: "end" });
     }
-    if (envelope.kind === "message") return deliver(exchange, host);
-    metrics.count("easynet_messages_refused_total", { reason: "unknown-kind" });
-    throw new EasynetError("INVALID_ARGUMENT", { subject: "The message kind", reason: "this node does not know it" });
+    metrics.count("easynet_exchanges_refused_total", { reason: "unknown-kind" });
+    throw new EasynetError("INVALID_ARGUMENT", { subject: "The exchange", reason: "this node does not know its kind" });
   });
 }
 
@@ -62,23 +64,6 @@ async function serveStored(exchange: IncomingExchange, tasks: TaskServer): Promi
   const { from, request, signal } = exchange;
   const onAccepted = (cursor: number): void => exchange.accept(cursor);
   for await (const event of tasks.attach(from, request, { onAccepted, signal })) await exchange.send(event);
-}
-
-async function deliver(exchange: IncomingExchange, host: AgentHost): Promise<void> {
-  const { request } = exchange;
-  try {
-    const value = await host.deliver({
-      agentDid: request.agent,
-      kind: request.capability,
-      payload: request.input.args[0],
-      from: request.envelope.from,
-      deadlineAtMs: request.envelope.deadlineAtMs,
-      signal: exchange.signal,
-    });
-    await exchange.send({ type: "final", value, stop: "end" });
-  } catch (thrown) {
-    await exchange.send({ type: "error", error: toEasynetError(thrown).toJSON() });
-  }
 }
 
 /** @throws {EasynetError} INVALID_ARGUMENT when the extras do not fit */

@@ -2,8 +2,6 @@ import { type AgentHost, createAgentHost, type ExecuteRequest, measureResources 
 import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
 import {
-  createDelivery,
-  createExchanges,
   createTaskCaller,
   createTaskServer,
   type Exchanges,
@@ -27,6 +25,7 @@ import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import { createKnowing } from "./create-knowing.ts";
+import { createTalking } from "./create-talking.ts";
 import { choosePort } from "./choose-port.ts";
 import type { LoadedConfig } from "./config.ts";
 import { Entrance } from "./entrance.ts";
@@ -78,11 +77,12 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     entrance,
   });
   entrance.open(mesh);
-  const exchanges = createExchanges({ ...shared, mesh });
   const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey }));
-  const delivery = createDelivery({ ...shared, mesh, store, epoch });
-  const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
+  const ground = { ...shared, mesh, keyPair: nodeKey, epoch, store };
+  const knowing = createKnowing(ground);
   const { directory } = knowing;
+  const talking = createTalking({ ...ground, ...knowing, observe: (event) => node.observe(event) });
+  const { exchanges, delivery, messages } = talking;
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
@@ -108,10 +108,11 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, punch, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const parts = { mesh, exchanges, delivery, host, router, tasks, taskServer };
+  const parts = { mesh, ...talking, host, router, tasks, taskServer };
   const node = new RunningNode({ ...basics, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
   await node.publish();
+  await messages.start();
   cleanup.move();
   logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });
   return { node, home, logger, metrics };

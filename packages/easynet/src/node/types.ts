@@ -1,7 +1,16 @@
 import type { Agent } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
-import type { AskedTask, ServedTask, TaskReport } from "../messaging/index.ts";
-import type { AgentCard, NodeLoad, Resources } from "../model/index.ts";
+import type {
+  AskedTask,
+  DeadLetters,
+  DeliveryCounts,
+  KindRegistry,
+  MessageDurability,
+  OutboxReport,
+  ServedTask,
+  TaskReport,
+} from "../messaging/index.ts";
+import type { AgentCard, NodeLoad, Priority, Resources } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import type { FindQuery, Offer } from "../state/index.ts";
 import type { Finding } from "./doctor-facts.ts";
@@ -68,6 +77,18 @@ export type NodeEvent =
     }
   /** A machine without a code asks to be let in. */
   | { readonly type: "join-asked"; readonly did: string; readonly name: string; readonly address: string }
+  /** A message left this node, came, or was refused here; `did` is the other node. */
+  | {
+      readonly type: "message-sent" | "message-received" | "message-refused";
+      readonly id: string;
+      readonly kind: string;
+      readonly did: string;
+      readonly name: string;
+      /** The agent it is for, by did. */
+      readonly to?: string;
+      /** Of a refusal: an error code, or `expired`, `failed`, `unexpected-answer`. */
+      readonly reason?: string;
+    }
   /** Another process runs with this node's key. */
   | { readonly type: "duplicate-identity"; readonly did: string; readonly name: string; readonly reason: string }
   | { readonly type: "task-started"; readonly taskId: string; readonly capability: string; readonly from: string }
@@ -86,14 +107,59 @@ export interface AgentHandle extends AsyncDisposable {
   /** Publishes the agent's capabilities again after they changed. */
   refresh(): Promise<void>;
   /**
-   * Sends a message of `kind` to an agent by name or did and resolves with what its handler returned.
-   * @throws {EasynetError} NO_CAPABLE_AGENT, or whatever ended the delivery
+   * Sends a message to an agent or node, by name or did. @returns what its handler returned, or without waiting for that a
+   * {@link SentReport}
+   * @throws {EasynetError} NO_CAPABLE_AGENT, PAYLOAD_INVALID, BACKPRESSURE, DEADLINE_EXCEEDED, or what the handler threw
    */
-  sendMessage(to: string, kind: string, payload: unknown): Promise<unknown>;
+  sendMessage(to: string, content: AgentContent): Promise<unknown>;
   /** Sends to every agent in reach but itself; one unreachable receiver does not stop the others. */
-  broadcast(kind: string, payload: unknown): Promise<BroadcastReport>;
+  broadcast(content: AgentContent): Promise<BroadcastReport>;
+  /** Tells every node at once, without asking who got it. @returns the message's id */
+  announce(content: Pick<AgentContent, "kind" | "payload">): string;
+  /** Joins a topic until it leaves or is taken back. @throws {EasynetError} INVALID_ARGUMENT, OVERLOADED */
+  joinTopic(topic: string): Promise<void>;
+  leaveTopic(topic: string): Promise<void>;
+  /** Sends to every node with a member of the topic as of now; `delivered` and `failed` name nodes. */
+  publish(topic: string, content: AgentContent): Promise<BroadcastReport>;
   /** Agents in reach, without itself. */
   peers(): readonly AgentCard[];
+}
+
+/** What an agent, a program or a person sends. */
+export interface AgentContent {
+  readonly kind: string;
+  readonly payload?: unknown;
+  /** A UUID; a durable request that is sent again under its id gets the answer of the first. @default a new one */
+  readonly id?: string | undefined;
+  /** What to wait for. @default "answer": what the receiver's handler returned */
+  readonly wait?: "stored" | "acknowledged" | "answer" | undefined;
+  /** @default as the kind says; of an undefined kind volatile when an answer is waited for, else disk */
+  readonly durability?: MessageDurability | undefined;
+  readonly priority?: Priority | undefined;
+  /** How long it may be under way, and with `answer` the time for the answer too, ms. @default 30,000 for an answer */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What became of a message. */
+export interface SentReport {
+  readonly id: string;
+  /** did of the node it went to. */
+  readonly node: string;
+  readonly state: "stored" | "acknowledged" | "answered";
+  /** What the receiver's handler returned. */
+  readonly answer?: unknown;
+}
+
+/** Messages of the node itself, and what waits or failed. */
+export interface NodeMessages {
+  /** As {@link AgentHandle.sendMessage}, from the node. @throws {EasynetError} KIND_UNKNOWN, and what that throws */
+  send(to: string, content: AgentContent): Promise<SentReport>;
+  /** The answer to a durable request, by id, also after a restart. @throws {EasynetError} ANSWER_UNKNOWN */
+  answer(id: string): Promise<unknown>;
+  readonly kinds: KindRegistry;
+  counts(): DeliveryCounts;
+  outbox(): readonly OutboxReport[];
+  readonly deadLetters: DeadLetters;
 }
 
 export interface BroadcastReport {
@@ -191,6 +257,7 @@ export interface EasynetNode {
   /** A membership of this network for another key, with the right to let others in. Needs that right itself. */
   delegateMembership(member: string): Promise<MembershipFile>;
   readonly joining: Joining;
+  readonly messages: NodeMessages;
   /**
    * Gives the membership up; the node's key stays. The caller stops the node afterwards.
    * @throws {EasynetError} LEAVE_UNCONFIRMED on a node with the root key, unless `confirmed`

@@ -2,6 +2,7 @@ import { type RawData, WebSocket } from "ws";
 import { z } from "zod";
 import { BoundedQueue, createId, EasynetError, fromWireError, systemClock } from "../kernel/index.ts";
 import {
+  type AgentContent,
   EASYNET_VERSION,
   LOCAL_LIMITS,
   LOCAL_PROTOCOL,
@@ -135,10 +136,19 @@ class AttachedNode implements NodeAccess {
     const { name } = agent;
     return {
       refresh: register,
-      sendMessage: (to, kind, payload) =>
-        this.#ask((request) => ({ type: "message", request, agent: name, to, kind, payload })),
-      broadcast: async (kind, payload) =>
-        broadcastReport.parse(await this.#ask((request) => ({ type: "message", request, agent: name, kind, payload }))),
+      sendMessage: (to, content) => this.#ask((request) => messageOf({ request, agent: name, to }, content)),
+      broadcast: async (content) =>
+        broadcastReport.parse(await this.#ask((request) => messageOf({ request, agent: name }, content))),
+      announce: async ({ kind, payload }) =>
+        z.string().parse(await this.#ask((request) => ({ type: "announce", request, agent: name, kind, payload }))),
+      joinTopic: async (topic) => {
+        await this.#ask((request) => ({ type: "topic", request, agent: name, action: "join", topic }));
+      },
+      leaveTopic: async (topic) => {
+        await this.#ask((request) => ({ type: "topic", request, agent: name, action: "leave", topic }));
+      },
+      publish: async (topic, content) =>
+        broadcastReport.parse(await this.#ask((request) => messageOf({ request, agent: name, topic }, content))),
       peers: async () => agentCards.parse(await this.#ask((request) => ({ type: "peers", request, agent: name }))),
       [Symbol.asyncDispose]: async () => {
         this.#runner.remove(agent.name);
@@ -240,6 +250,17 @@ class AttachedNode implements NodeAccess {
     this.#runner.abortAll(lost);
     for (const listener of this.#closedListeners) listener(reason);
   }
+}
+
+type MessageMessage = Extract<ProcessMessage, { type: "message" }>;
+
+/** Without the fields that are not given: the node takes an absent one only. */
+function messageOf(
+  about: Pick<MessageMessage, "request" | "agent" | "to" | "topic">,
+  { kind, payload, ...options }: AgentContent,
+): MessageMessage {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return { type: "message", ...about, kind, payload, ...given };
 }
 
 function toBytes(data: RawData): Uint8Array {

@@ -1,4 +1,5 @@
 import {
+  type Agent,
   type FunctionAgent,
   functionAgent,
   type FunctionOptions,
@@ -7,10 +8,12 @@ import {
   type WorkerFunction,
 } from "../agents/index.ts";
 import { backoffMs, EasynetError, isEasynetError, systemRandom } from "../kernel/index.ts";
+import type { KindDefinition } from "../messaging/index.ts";
 import type { AgentCard } from "../model/index.ts";
 import type { BroadcastReport } from "../node/index.ts";
 import type { NodeAccess, OfferedAgent } from "./node-access.ts";
 import { type NodeOptions, openAccess } from "./open-access.ts";
+import { type MessageOptions, type SendArguments, Voice } from "./voice.ts";
 
 export interface ComputeNodeOptions extends NodeOptions {
   /** Name of the agent under which the functions are offered. @default "functions-" and the process id */
@@ -44,6 +47,11 @@ export class ComputeNode implements AsyncDisposable {
   readonly #agent: FunctionAgent;
   #access: NodeAccess | undefined;
   #offered: OfferedAgent | undefined;
+  readonly #voice = new Voice((name) => {
+    return name === undefined ? this.#offered : this.#further.get(name)?.offered;
+  });
+  /** Agents beside the one of the functions. */
+  readonly #further = new Map<string, { readonly agent: Agent; offered: OfferedAgent }>();
   #stopped = false;
   #refreshing: Promise<void> = Promise.resolve();
 
@@ -69,34 +77,76 @@ export class ComputeNode implements AsyncDisposable {
     this.#changed();
   }
 
+  /**
+   * Offers a further agent of this process, of any driver, after `serve`; disposing takes it back.
+   * @throws {EasynetError} AGENT_EXISTS; NODE_NOT_RUNNING before `serve`
+   */
+  async addAgent(agent: Agent): Promise<AsyncDisposable> {
+    if (!this.#access) throw new EasynetError("NODE_NOT_RUNNING", { home: "this process; call serve() first" });
+    const offered = await this.#access.offer(agent);
+    this.#further.set(agent.name, { agent, offered });
+    return {
+      [Symbol.asyncDispose]: async () => {
+        const further = this.#further.get(agent.name);
+        if (further?.agent !== agent) return;
+        this.#further.delete(agent.name);
+        await ignoringLoss(async () => further.offered[Symbol.asyncDispose]());
+      },
+    };
+  }
+
   /** Handles messages of one kind from other agents; what it returns travels back to the sender. */
   registerHandler(kind: string, handler: MessageHandler): this {
-    this.#agent.registerHandler(kind, handler);
+    this.#agent.registerHandler(kind, this.#voice.checked(kind, handler));
     this.#changed();
     return this;
   }
 
   /**
-   * Sends a message to another agent, by name or did; resolves with what its handler returned.
-   * @throws {EasynetError} NO_CAPABLE_AGENT, MESSAGE_UNKNOWN, PROVIDER_LOST; NODE_NOT_RUNNING before `serve`
+   * Declares a kind of message of the application's own: its payloads are checked here before they leave and before they
+   * are handled. @throws {EasynetError} KIND_EXISTS, INVALID_ARGUMENT
    */
-  async sendMessage(to: string, kind: string, payload?: unknown): Promise<unknown> {
-    return this.#served().sendMessage(to, kind, payload);
+  defineKind(definition: KindDefinition): this {
+    this.#voice.kinds.define(definition);
+    return this;
+  }
+
+  /**
+   * Sends a message to another agent or a node, by name or did; resolves with what its handler returned, or with what
+   * became of it when `options.wait` asks for less.
+   * @throws {EasynetError} NO_CAPABLE_AGENT, MESSAGE_UNKNOWN, PAYLOAD_INVALID, DEADLINE_EXCEEDED; NODE_NOT_RUNNING before `serve`
+   */
+  async sendMessage(...[to, kind, payload, options]: SendArguments): Promise<unknown> {
+    return this.#voice.send(to, { ...options, kind, payload });
   }
 
   /** Sends to every other agent in reach; tells who got it and who did not. */
-  async broadcast(kind: string, payload?: unknown): Promise<BroadcastReport> {
-    return this.#served().broadcast(kind, payload);
+  async broadcast(kind: string, payload?: unknown, options: MessageOptions = {}): Promise<BroadcastReport> {
+    return this.#voice.broadcast({ ...options, kind, payload });
+  }
+
+  /** Tells every node of the network once, without asking who got it. @returns the message's id */
+  async announce(kind: string, payload?: unknown): Promise<string> {
+    return this.#voice.announce({ kind, payload });
+  }
+
+  /** From now on handlers also get what is published to a topic; until `leaveTopic` or `stop`. */
+  async joinTopic(topic: string): Promise<void> {
+    return this.#voice.join(topic);
+  }
+
+  async leaveTopic(topic: string): Promise<void> {
+    return this.#voice.leave(topic);
+  }
+
+  /** Sends to the members of a topic as of now; tells which nodes it was stored for. */
+  async publish(...[topic, kind, payload, options]: SendArguments): Promise<BroadcastReport> {
+    return this.#voice.publish(topic, { ...options, kind, payload });
   }
 
   /** The cards of the other agents in reach. */
   async peers(): Promise<readonly AgentCard[]> {
-    return this.#served().peers();
-  }
-
-  #served(): OfferedAgent {
-    if (this.#offered) return this.#offered;
-    throw new EasynetError("NODE_NOT_RUNNING", { home: "this process; call serve() first" });
+    return this.#voice.peers();
   }
 
   /**
@@ -115,7 +165,10 @@ export class ComputeNode implements AsyncDisposable {
     this.#stopped = true;
     const access = this.#access;
     this.#access = undefined;
+    for (const { offered } of this.#further.values()) await ignoringLoss(async () => offered[Symbol.asyncDispose]());
     await ignoringLoss(async () => this.#offered?.[Symbol.asyncDispose]());
+    this.#further.clear();
+    this.#offered = undefined;
     await access?.close();
     await this.#agent.close?.();
   }
@@ -128,6 +181,8 @@ export class ComputeNode implements AsyncDisposable {
     if (this.#access) return this.#access;
     const access = await openAccess(this.#options);
     this.#offered = await access.offer(this.#agent);
+    for (const further of this.#further.values()) further.offered = await access.offer(further.agent);
+    await this.#voice.joinAgain(this.#offered);
     this.#access = access;
     access.onClosed(() => this.#lost(access));
     return access;

@@ -1,4 +1,6 @@
+export { AgentNetwork } from "./agent-network.ts";
 export { Call, type CallOptions, type CallResult } from "./call.ts";
 export { Client } from "./client.ts";
 export { ComputeNode, type ComputeNodeOptions, type Serving } from "./compute-node.ts";
 export type { NodeOptions } from "./open-access.ts";
+export type { MessageOptions } from "./voice.ts";

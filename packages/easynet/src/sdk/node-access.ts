@@ -2,7 +2,7 @@ import type { Agent } from "../agents/index.ts";
 import type { FoundOffer } from "../gateway/index.ts";
 import type { TaskReport } from "../messaging/index.ts";
 import type { AgentCard } from "../model/index.ts";
-import type { BroadcastReport } from "../node/index.ts";
+import type { AgentContent, BroadcastReport } from "../node/index.ts";
 import type { FindQuery } from "../state/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 
@@ -31,7 +31,12 @@ export interface NodeAccess {
 export interface OfferedAgent extends AsyncDisposable {
   /** Publishes the capabilities again after they changed. */
   refresh(): Promise<void>;
-  sendMessage(to: string, kind: string, payload: unknown): Promise<unknown>;
-  broadcast(kind: string, payload: unknown): Promise<BroadcastReport>;
+  /** @returns what the receiver's handler returned, or what became of the message when that is not waited for */
+  sendMessage(to: string, content: AgentContent): Promise<unknown>;
+  broadcast(content: AgentContent): Promise<BroadcastReport>;
+  announce(content: Pick<AgentContent, "kind" | "payload">): Promise<string> | string;
+  joinTopic(topic: string): Promise<void>;
+  leaveTopic(topic: string): Promise<void>;
+  publish(topic: string, content: AgentContent): Promise<BroadcastReport>;
   peers(): Promise<readonly AgentCard[]> | readonly AgentCard[];
 }

@@ -1,4 +1,4 @@
-import type { Agent, TaskContext } from "../agents/index.ts";
+import type { Agent, AgentMessage, TaskContext } from "../agents/index.ts";
 import { generateKeyPair, type KeyPair, parseDid } from "../identity/index.ts";
 import {
   type Clock,
@@ -10,8 +10,10 @@ import {
   toEasynetError,
 } from "../kernel/index.ts";
 import type { TaskReport } from "../messaging/index.ts";
+import { KindRegistry } from "../messaging/index.ts";
 import { type AgentCard, type AgentEvent, type Capability, capabilityWith, type NodeRecord } from "../model/index.ts";
 import {
+  type AgentContent,
   type AgentHandle,
   type BroadcastReport,
   type EasynetNode,
@@ -19,14 +21,17 @@ import {
   Invitations,
   type MembershipFile,
   type NodeEvent,
+  type NodeMessages,
   type NodeStatusReport,
   type PeerReport,
   type TaskLists,
+  type SentReport,
 } from "../node/index.ts";
 import { finding } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import type { DirectoryNode, Offer } from "../state/index.ts";
 import { MemoryStore } from "../storage/index.ts";
+import { FakeDelivery, FakePost } from "./fake-delivery.ts";
 
 /** A function of a fake node; `signal` aborts with the call. A generator's items become item events. */
 export type FakeFunction = (args: readonly unknown[], call: FakeCall) => unknown;
@@ -63,11 +68,14 @@ export class FakeNode implements EasynetNode {
   readonly joining: Invitations;
   /** What `task` and `tasks` tell, by id: a fake node stores none of its own. */
   readonly storedTasks = new Map<string, TaskReport>();
+  /** Messages to its own agents; nothing waits and nothing dies. */
+  readonly messages: NodeMessages;
   readonly #keyPair = generateKeyPair();
   readonly #options: FakeNodeOptions;
   readonly #clock: Clock;
   readonly #network: KeyPair;
   readonly #agents = new Map<string, Entry>();
+  readonly #topics = new Map<string, Set<Entry>>();
   readonly #peers = new Map<string, PeerReport>();
   readonly #listeners = new Set<(event: NodeEvent) => void>();
   readonly #startedAtMs: number;
@@ -82,6 +90,17 @@ export class FakeNode implements EasynetNode {
     this.#network = options.root ?? generateKeyPair();
     this.#startedAtMs = this.#clock.nowMs();
     const granter = options.root && { keyPair: options.root };
+    const delivery = new FakeDelivery({ post: new FakePost(), self: this.did, store: new MemoryStore() });
+    this.messages = {
+      send: (to, content) => this.#send(to, content),
+      answer: async (id) => {
+        throw new EasynetError("ANSWER_UNKNOWN", { id });
+      },
+      kinds: new KindRegistry(),
+      counts: () => delivery.counts(),
+      outbox: () => delivery.outbox(),
+      deadLetters: delivery.deadLetters,
+    };
     this.joining = new Invitations({
       keyPair: this.#keyPair,
       network: { did: this.#network.did, name: "home" },
@@ -272,38 +291,58 @@ export class FakeNode implements EasynetNode {
     return { did: this.did, record, status: this.#maintenance ? "maintenance" : "alive", load, lastSeenAtMs: nowMs };
   }
 
+  async #send(to: string, { kind, payload, wait = "answer" }: AgentContent): Promise<SentReport> {
+    this.messages.kinds.check(kind, payload);
+    const found = [...this.#agents.values()].find(({ card }) => [card.name, card.id].includes(to));
+    if (!found) throw new EasynetError("NO_CAPABLE_AGENT", { capability: to });
+    const about = { id: createId(this.#clock.nowMs()), node: this.did };
+    const answer = await this.#deliver(found, { kind, payload, from: this.did });
+    return wait === "answer" ? { ...about, state: "answered", answer } : { ...about, state: wait };
+  }
+
+  async #deliver(to: Entry, sent: Pick<AgentMessage, "kind" | "payload" | "from">): Promise<unknown> {
+    const handler = to.agent.messageHandler?.(sent.kind);
+    if (!handler) throw new EasynetError("MESSAGE_UNKNOWN", { agent: to.agent.name, kind: sent.kind });
+    const id = createId(this.#clock.nowMs());
+    const request = { capability: sent.kind, input: { args: [], kwargs: {} } };
+    const message = { id, ...sent, receivedAtMs: this.#clock.nowMs() };
+    return handler(message, this.#context(request, { taskId: id, signal: new AbortController().signal }));
+  }
+
   #handle(entry: Entry): AgentHandle {
     const { agent, card } = entry;
     const others = (): Entry[] => [...this.#agents.values()].filter((other) => other !== entry);
-    const deliver = async (to: Entry, kind: string, payload: unknown): Promise<unknown> => {
-      const handler = to.agent.messageHandler?.(kind);
-      if (!handler) throw new EasynetError("CAPABILITY_UNKNOWN", { agent: to.agent.name, capability: kind });
-      const id = createId(this.#clock.nowMs());
-      const message = { id, kind, from: card.id, payload, receivedAtMs: this.#clock.nowMs() };
-      const request = { capability: kind, input: { args: [], kwargs: {} } };
-      return handler(message, this.#context(request, { taskId: id, signal: new AbortController().signal }));
+    const deliver = (to: Entry, kind: string, payload: unknown): Promise<unknown> =>
+      this.#deliver(to, { kind, payload, from: card.id });
+    const toEach = async (receivers: readonly Entry[], { kind, payload }: AgentContent): Promise<BroadcastReport> => {
+      const delivered: string[] = [];
+      const failed: { agent: string; code: string }[] = [];
+      for (const other of receivers) {
+        try {
+          await deliver(other, kind, payload);
+          delivered.push(other.card.id);
+        } catch (error) {
+          failed.push({ agent: other.card.id, code: isEasynetError(error) ? error.code : "INTERNAL" });
+        }
+      }
+      return { delivered, failed };
     };
     return {
       did: entry.did,
       refresh: async () => this.#changed(),
-      sendMessage: async (to, kind, payload) => {
+      sendMessage: async (to, { kind, payload }) => {
         const found = others().find((other) => [other.card.name, other.card.id].includes(to));
         if (!found) throw new EasynetError("NO_CAPABLE_AGENT", { capability: kind });
         return deliver(found, kind, payload);
       },
-      broadcast: async (kind, payload): Promise<BroadcastReport> => {
-        const delivered: string[] = [];
-        const failed: { agent: string; code: string }[] = [];
-        for (const other of others()) {
-          try {
-            await deliver(other, kind, payload);
-            delivered.push(other.card.id);
-          } catch (error) {
-            failed.push({ agent: other.card.id, code: isEasynetError(error) ? error.code : "INTERNAL" });
-          }
-        }
-        return { delivered, failed };
+      broadcast: async (content) => toEach(others(), content),
+      announce: (content) => {
+        void toEach(others(), content);
+        return createId(this.#clock.nowMs());
       },
+      joinTopic: async (topic) => void this.#membersOf(topic).add(entry),
+      leaveTopic: async (topic) => void this.#membersOf(topic).delete(entry),
+      publish: async (topic, content) => toEach([...this.#membersOf(topic)], content),
       peers: () => others().map((other) => other.card),
       [Symbol.asyncDispose]: async () => {
         if (this.#agents.get(agent.name) !== entry) return;
@@ -311,6 +350,12 @@ export class FakeNode implements EasynetNode {
         this.#changed();
       },
     };
+  }
+
+  #membersOf(topic: string): Set<Entry> {
+    const members = this.#topics.get(topic) ?? new Set();
+    this.#topics.set(topic, members);
+    return members;
   }
 
   #context(request: CallRequest, run: { readonly taskId: string; readonly signal: AbortSignal }): TaskContext {

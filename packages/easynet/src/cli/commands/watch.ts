@@ -39,6 +39,11 @@ function describe(context: CliContext, event: NodeEvent): string {
   if (event.type === "duplicate-identity") {
     return context.text("watch.duplicate", { reason: printable(event.reason) });
   }
+  if (event.type === "message-sent" || event.type === "message-received" || event.type === "message-refused") {
+    const { type, reason = "" } = event;
+    const values = { kind: printable(event.kind), name: printable(event.name), reason: printable(reason) };
+    return context.text(MESSAGES[type], values);
+  }
   const values = { name: printable(event.name), status: "", agents: 0 };
   if (event.type !== "node-changed") {
     return context.text(event.type === "peer-joined" ? "watch.peerJoined" : "watch.peerLeft", values);
@@ -50,6 +55,12 @@ const ENDINGS = {
   completed: "watch.taskCompleted",
   failed: "watch.taskFailed",
   canceled: "watch.taskCanceled",
+} as const;
+
+const MESSAGES = {
+  "message-sent": "watch.messageSent",
+  "message-received": "watch.messageReceived",
+  "message-refused": "watch.messageRefused",
 } as const;
 
 /** Local time as `14:03:07`. */

@@ -1,0 +1,141 @@
+import { EasynetError } from "../../kernel/index.ts";
+import type { CliContext } from "../cli-context.ts";
+import { printable } from "../columns.ts";
+import { formatAge, formatBytes, formatMs } from "../format.ts";
+import { LocalClient } from "../local-client.ts";
+
+type MessageAction = "outbox" | "dead-letters" | "kinds" | "answer" | "requeue" | "drop";
+
+interface Waiting {
+  readonly peer: string;
+  readonly peerName: string;
+  readonly priority: string;
+  readonly queued: number;
+  readonly bytes: number;
+  readonly oldestAtMs: number;
+}
+
+interface State {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly outbox: readonly Waiting[];
+}
+
+interface DeadLetter {
+  readonly key: string;
+  readonly direction: "in" | "out";
+  readonly peerName: string;
+  readonly kind: string;
+  readonly reason: string;
+  readonly lastError: string;
+  readonly diedAtMs: number;
+}
+
+interface Kind {
+  readonly name: string;
+  readonly durability: string;
+  readonly priority: string;
+  readonly expiresInMs: number;
+  readonly answer: string;
+}
+
+/** Messages of this node: what waits, what failed, and what to do with that. */
+export async function messages(
+  context: CliContext,
+  action: MessageAction | undefined,
+  id: string | undefined,
+): Promise<void> {
+  const client = LocalClient.open(context.home);
+  switch (action) {
+    case undefined:
+    case "outbox":
+      return showState(context, await client.get("/api/messages"), action === undefined);
+    case "dead-letters":
+      return showDeadLetters(context, await client.get("/api/messages/dead-letters?limit=1000"));
+    case "kinds":
+      return showKinds(context, await client.get("/api/messages/kinds"));
+    case "answer": {
+      const path = `/api/messages/answer?id=${encodeURIComponent(required(context, id))}`;
+      return context.print(JSON.stringify(await client.get(path)));
+    }
+    case "requeue":
+    case "drop": {
+      const key = required(context, id);
+      await client.post(`/api/messages/dead-letters/${action}`, { key });
+      if (context.json) context.printJson({ key });
+      else context.say(context.text(action === "requeue" ? "messages.requeued" : "messages.dropped", { key }));
+    }
+  }
+}
+
+function showState(context: CliContext, state: unknown, withCounts: boolean): void {
+  if (!isState(state)) throw new TypeError("the node sent no messages");
+  if (context.json) return context.printJson(state);
+  if (withCounts) {
+    const counts = Object.entries(state.counts).map(([name, count]) => `${name} ${count}`);
+    context.print(counts.join(" · "));
+  }
+  if (state.outbox.length === 0) return context.say(context.text("messages.nothingWaits"));
+  const nowMs = Date.now();
+  const rows = state.outbox.map(({ peerName, priority, queued, bytes, oldestAtMs }) => [
+    printable(peerName),
+    priority,
+    String(queued),
+    formatBytes(bytes),
+    formatAge(nowMs - oldestAtMs, context.language),
+  ]);
+  context.printTable(["column.name", "column.priority", "column.waiting", "column.size", "column.oldest"], rows);
+}
+
+function showDeadLetters(context: CliContext, answer: unknown): void {
+  if (!hasList(answer, "deadLetters")) throw new TypeError("the node sent no dead letters");
+  if (context.json) return context.printJson(answer);
+  if (answer.deadLetters.length === 0) return context.say(context.text("messages.noDeadLetters"));
+  const nowMs = Date.now();
+  const rows = answer.deadLetters
+    .filter(isDeadLetter)
+    .map((letter) => [
+      printable(letter.key),
+      `${context.text(letter.direction === "in" ? "messages.from" : "messages.to")} ${printable(letter.peerName)}`,
+      printable(letter.kind),
+      printable(letter.lastError === "" ? letter.reason : letter.lastError),
+      formatAge(nowMs - letter.diedAtMs, context.language),
+    ]);
+  context.printTable(["column.id", "column.peer", "column.kind", "column.reason", "column.since"], rows);
+}
+
+function showKinds(context: CliContext, answer: unknown): void {
+  if (!hasList(answer, "kinds")) throw new TypeError("the node sent no kinds");
+  if (context.json) return context.printJson(answer);
+  const rows = answer.kinds
+    .filter(isKind)
+    .map(({ name, durability, priority, expiresInMs, answer: kind }) => [
+      name,
+      durability,
+      priority,
+      formatMs(expiresInMs),
+      kind,
+    ]);
+  context.printTable(["column.kind", "column.durability", "column.priority", "column.expires", "column.answer"], rows);
+}
+
+/** @throws {EasynetError} INVALID_ARGUMENT */
+function required(context: CliContext, id: string | undefined): string {
+  if (id !== undefined) return id;
+  throw new EasynetError("INVALID_ARGUMENT", { subject: "easynet messages", reason: context.text("messages.needsId") });
+}
+
+function isState(value: unknown): value is State {
+  return typeof value === "object" && value !== null && "counts" in value && "outbox" in value;
+}
+
+function hasList<Name extends string>(value: unknown, name: Name): value is Readonly<Record<Name, readonly unknown[]>> {
+  return typeof value === "object" && value !== null && Array.isArray(new Map(Object.entries(value)).get(name));
+}
+
+function isDeadLetter(value: unknown): value is DeadLetter {
+  return typeof value === "object" && value !== null && "key" in value && "lastError" in value;
+}
+
+function isKind(value: unknown): value is Kind {
+  return typeof value === "object" && value !== null && "name" in value && "durability" in value;
+}

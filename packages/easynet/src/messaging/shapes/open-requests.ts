@@ -1,0 +1,109 @@
+import { EasynetError, type Logger, toEasynetError, type WireError } from "../../kernel/index.ts";
+import type { Store } from "../../storage/index.ts";
+import type { Transaction } from "../delivery/types.ts";
+import { REQUESTS_OPEN_MAX } from "./limits.ts";
+import type { Received } from "./received.ts";
+import { fromRow, toRow } from "./received-row.ts";
+
+const SPACE = "message-requests";
+const ROWS_COUNT_MAX = 10_000;
+
+/** What a handler made of a request. */
+export type Answer = { readonly value: unknown } | { readonly error: WireError };
+
+export interface OpenRequestsOptions {
+  readonly store: Store;
+  readonly logger: Logger;
+  /** Runs the handler; what it returns or throws is the answer. */
+  readonly handle: (received: Received) => unknown;
+  /** Sends the answer: with the transaction when there is one, else resolving when it is stored. */
+  readonly reply: (received: Received, answer: Answer, transaction?: Transaction) => Promise<void>;
+}
+
+/**
+ * Requests of others that are being worked on, beside each other. A durable one is a row until its answer is stored, so
+ * that a node which dies works on it again; who handles requests with outside effects uses the request's id as
+ * idempotency key.
+ */
+export class OpenRequests {
+  readonly #options: OpenRequestsOptions;
+  readonly #open = new Set<string>();
+
+  constructor(options: OpenRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on with what an earlier process of this node had taken. */
+  async resume(nowMs: number): Promise<void> {
+    const { store, logger } = this.#options;
+    const over: string[] = [];
+    for (const { key, value } of store.list(SPACE, { limit: ROWS_COUNT_MAX })) {
+      const received = fromRow(value);
+      if (!received || received.expiresAtMs <= nowMs) over.push(key);
+      else {
+        this.#open.add(key);
+        void this.#finish(key, received, this.#run({ ...received, attempt: received.attempt + 1 }));
+      }
+    }
+    if (over.length > 0) await store.commit(over.map((key) => ({ kind: "delete", space: SPACE, key })));
+    if (this.#open.size > 0) logger.info("requests taken up again", { count: this.#open.size });
+  }
+
+  /** Starts one. Resolves, or returns, as soon as it may be acknowledged. */
+  accept(received: Received, transaction: Transaction): void | Promise<void> {
+    const { reply } = this.#options;
+    const key = `${received.sender} ${received.id}`;
+    if (this.#open.has(key)) return undefined;
+    if (this.#open.size >= REQUESTS_OPEN_MAX) {
+      const error = new EasynetError("OVERLOADED", { subject: "This node", queued: this.#open.size });
+      return void reply(received, { error: error.toJSON() }, transaction);
+    }
+    const work = this.#run(received);
+    if (!(work instanceof Promise)) return void reply(received, work, transaction);
+    this.#open.add(key);
+    if (received.durability === "volatile") {
+      void this.#finish(key, received, work);
+      return undefined;
+    }
+    const stored = this.#options.store.commit([{ kind: "put", space: SPACE, key, value: toRow(received) }]);
+    void this.#finish(
+      key,
+      received,
+      Promise.all([work, stored.catch(() => undefined)]).then(([answer]) => answer),
+    );
+    return stored;
+  }
+
+  /** The answer at once when the handler has it at once. */
+  #run(received: Received): Answer | Promise<Answer> {
+    try {
+      const result = this.#options.handle(received);
+      if (!(result instanceof Promise)) return { value: result };
+      return result.then(
+        (value: unknown) => ({ value }),
+        (thrown: unknown) => ({ error: toEasynetError(thrown).toJSON() }),
+      );
+    } catch (thrown) {
+      return { error: toEasynetError(thrown).toJSON() };
+    }
+  }
+
+  async #finish(key: string, received: Received, work: Answer | Promise<Answer>): Promise<void> {
+    const { store, reply, logger } = this.#options;
+    try {
+      const answer = await work;
+      // Of a node that stops, the next start works on it again.
+      if (isStopping(answer) && received.durability !== "volatile") return;
+      await reply(received, answer);
+      if (received.durability !== "volatile") await store.commit([{ kind: "delete", space: SPACE, key }]);
+    } catch (error) {
+      logger.warn("an answer could not be sent", { to: received.sender, kind: received.kind, error });
+    } finally {
+      this.#open.delete(key);
+    }
+  }
+}
+
+function isStopping(answer: Answer): boolean {
+  return "error" in answer && answer.error.code === "NODE_STOPPING";
+}
