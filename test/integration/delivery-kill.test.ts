@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { run } from "../slow/delivery-kill.ts";
+import { verifies } from "../requirements.ts";
+
+verifies("messaging:reliable:delivery");
 
 const quiet = (): void => undefined;
 

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,8 +35,11 @@ class End {
   #rest = "";
   #trouble = "";
 
-  constructor(config: ChildConfig, ledger: Ledger) {
-    const child = spawn(process.execPath, [CHILD, JSON.stringify(config)], { stdio: ["ignore", "pipe", "pipe"] });
+  constructor(config: ChildConfig, ledger: Ledger, env: Readonly<Record<string, string>>) {
+    const child = spawn(process.execPath, [CHILD, JSON.stringify(config)], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     this.#child = child;
     child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#trouble += text));
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -73,15 +76,20 @@ class End {
   }
 }
 
-export async function run(
-  { cases, seed, onProgress }: SlowOptions,
-  faults: { readonly sameEpoch?: boolean; readonly drainTimeoutMs?: number } = {},
-): Promise<SlowOutcome> {
-  const { sameEpoch = false, drainTimeoutMs = DRAIN_TIMEOUT_MS } = faults;
+export interface KillChanges {
+  /** Planted fault: the sender begins its sequences again in each life. */
+  readonly sameEpoch?: boolean;
+  readonly drainTimeoutMs?: number;
+  /** Library that keeps what was synced: each kill is a power cut. */
+  readonly shim?: string;
+}
+
+export async function run({ cases, seed, onProgress }: SlowOptions, changes: KillChanges = {}): Promise<SlowOutcome> {
+  const { sameEpoch = false, drainTimeoutMs = DRAIN_TIMEOUT_MS, shim } = changes;
   const folder = mkdtempSync(join(tmpdir(), "easynet-delivery-"));
   const random = seededRandom(seed);
   const ledger = new Ledger();
-  const start = await starter(folder, ledger, sameEpoch);
+  const start = await starter({ folder, ledger, sameEpoch, shim });
   const figures = { kills: 0, senderKills: 0, stored: 0, acknowledged: 0, faults: 0 };
   let rounds = 0;
   const ends: Record<Role, End> = { recipient: start("recipient", undefined), sender: start("sender", rounds) };
@@ -89,8 +97,9 @@ export async function run(
   try {
     for (let kill = 0; kill < cases; kill++) {
       const role: Role = random.next() < 0.5 ? "sender" : "recipient";
-      await live(ends[role], role, random);
+      await waitForMoment(ends[role], role, random);
       await ends[role].end("SIGKILL");
+      if (shim !== undefined) cutPower(join(folder, role));
       figures.kills += 1;
       if (role === "sender") figures.senderKills += 1;
       ends[role] = start(role, role === "sender" ? ++rounds : undefined);
@@ -98,12 +107,13 @@ export async function run(
     }
     await ends.sender.said("up");
     await ends.sender.end("SIGKILL");
+    if (shim !== undefined) cutPower(join(folder, "sender"));
     ends.sender = start("sender", undefined);
     const drained = await within(drainTimeoutMs, ends.sender.said("drained"));
     if (!drained) failures.push(`seed ${seed}: the outbox was not empty after ${drainTimeoutMs} ms`);
   } finally {
     await Promise.all([ends.sender.end("SIGTERM"), ends.recipient.end("SIGTERM")]);
-    const found = await ledger.check(join(folder, "recipient.db"));
+    const found = await ledger.check(join(folder, "recipient", "node.db"));
     figures.faults = found.length;
     failures.push(...found.slice(0, 20).map((fault) => `seed ${seed}: ${fault}`));
     rmSync(folder, { recursive: true, force: true });
@@ -114,7 +124,7 @@ export async function run(
 }
 
 /** Lets the victim live until some moment of its start or of its work. */
-async function live(end: End, role: Role, random: Random): Promise<void> {
+async function waitForMoment(end: End, role: Role, random: Random): Promise<void> {
   const atStart = random.next() < AT_START_RATIO;
   const delayMs = random.next() * DELAY_MS_MAX;
   if (!atStart) await end.said(role === "sender" ? "s" : "h");
@@ -123,19 +133,26 @@ async function live(end: End, role: Role, random: Random): Promise<void> {
   });
 }
 
-async function starter(
-  folder: string,
-  ledger: Ledger,
-  sameEpoch: boolean,
-): Promise<(role: Role, round: number | undefined) => End> {
+async function starter(parts: {
+  readonly folder: string;
+  readonly ledger: Ledger;
+  readonly sameEpoch: boolean;
+  readonly shim: string | undefined;
+}): Promise<(role: Role, round: number | undefined) => End> {
+  const { folder, ledger, sameEpoch, shim } = parts;
   const rootSeed = hexOf(generateKeyPair().exportSeed());
   const keys = { sender: generateKeyPair(), recipient: generateKeyPair() };
   const port = await freePort();
+  for (const role of ["sender", "recipient"] as const) {
+    mkdirSync(join(folder, role));
+    mkdirSync(join(folder, `${role}.durable`));
+  }
   return (role, round) => {
     const peer = role === "sender" ? keys.recipient.did : keys.sender.did;
+    const live = join(folder, role);
     const config: ChildConfig = {
       role,
-      path: join(folder, `${role}.db`),
+      path: join(live, "node.db"),
       rootSeed,
       seed: hexOf(keys[role].exportSeed()),
       port: role === "recipient" ? port : 0,
@@ -144,8 +161,14 @@ async function starter(
       round,
       sameEpoch,
     };
-    return new End(config, ledger);
+    return new End(config, ledger, shim === undefined ? {} : { LD_PRELOAD: shim, POWERCUT_DIR: live });
   };
+}
+
+/** Only what was synced is there when the process starts again. */
+function cutPower(live: string): void {
+  rmSync(live, { recursive: true });
+  cpSync(`${live}.durable`, live, { recursive: true });
 }
 
 async function freePort(): Promise<number> {

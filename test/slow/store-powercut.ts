@@ -4,19 +4,17 @@
  * to the disk and not before it. In every fourth trial the synchronisation is weakened to NORMAL, where commits must be
  * lost: that shows that the test can see a loss.
  */
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { seededRandom } from "../../packages/easynet/src/kernel/index.ts";
 import type { SlowOptions, SlowOutcome, SlowPlan } from "./support/slow-item.ts";
+import { compileShim } from "./support/powercut.ts";
 import { type CrashOptions, crashOnce, inspectAfterCrash } from "./support/store-crash.ts";
 import { noProgress } from "./support/store-load.ts";
 
 export const plan: SlowPlan = { cases: 20, batchCases: 4 };
 
-const SOURCE = fileURLToPath(new URL("./support/powercut.c", import.meta.url));
 const PLANTED_EVERY = 4;
 /** A cut while the log is being folded in comes right after its sync and loses nothing even with NORMAL: try again. */
 const PLANTED_ATTEMPTS = 5;
@@ -39,7 +37,7 @@ export async function run({ cases, seed, onProgress }: SlowOptions): Promise<Slo
     plantedLost: 0,
   };
   try {
-    const shim = compile(folder);
+    const shim = compileShim(folder);
     if (shim.skipped !== undefined) return { cases: 0, failures, skipped: shim.skipped };
     for (let trial = 0; trial < cases; trial += 1) {
       const planted = trial % PLANTED_EVERY === PLANTED_EVERY - 1;
@@ -100,17 +98,4 @@ async function cut({ folder, shim, round, delayMs, modes }: Cut) {
   rmSync(live, { recursive: true });
   rmSync(durable, { recursive: true });
   return { acknowledged, ...findings };
-}
-
-function compile(
-  folder: string,
-): { readonly path: string; readonly skipped?: undefined } | { readonly skipped: string } {
-  if (process.platform !== "linux") return { skipped: "the shim is for Linux" };
-  const path = join(folder, "powercut.so");
-  const { error, status, stderr } = spawnSync("gcc", ["-O1", "-shared", "-fPIC", "-o", path, SOURCE, "-ldl"], {
-    encoding: "utf8",
-  });
-  if (error) return { skipped: `gcc could not be started: ${error.message}` };
-  if (status !== 0) throw new Error(`the shim does not compile: ${stderr}`);
-  return { path };
 }

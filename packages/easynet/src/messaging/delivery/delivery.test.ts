@@ -6,6 +6,9 @@ import { type MeshNode, MeshWorld } from "../../testing/mesh-world.ts";
 import { createDelivery } from "./delivery.ts";
 import type { DeliveryLimits } from "./limits.ts";
 import type { Delivery, MessageHandler, OutgoingMessage } from "./types.ts";
+import { verifies } from "../../../../../test/requirements.ts";
+
+verifies("messaging:reliable:delivery", "messaging:reliable:error");
 
 interface Station {
   readonly node: MeshNode;

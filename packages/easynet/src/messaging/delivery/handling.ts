@@ -49,6 +49,13 @@ export class Handling {
 
   /** Handles the batch from its next message on, until its end, a promise, or a failure. */
   run(core: InboxCore<ReceivedBatch>, batch: ReceivedBatch, handler: MessageHandler): void {
+    const { counts, metrics } = this.#options;
+    const before = counts.handled;
+    this.#run(core, batch, handler);
+    if (counts.handled > before) metrics.count("easynet_messages_handled_total", {}, counts.handled - before);
+  }
+
+  #run(core: InboxCore<ReceivedBatch>, batch: ReceivedBatch, handler: MessageHandler): void {
     const { clock, counts } = this.#options;
     const ageMs = clock.monotonicMs() - batch.bornAtMs;
     for (let index = batch.next; index < batch.count; index++) {
@@ -116,7 +123,7 @@ export class Handling {
     batch: ReceivedBatch,
     running: { readonly result: Promise<void>; readonly transaction: HandlerTransaction },
   ): void {
-    const { clock, counts } = this.#options;
+    const { clock, counts, metrics } = this.#options;
     const { result, transaction } = running;
     let ended = false;
     const end = (error?: { readonly thrown: unknown }): void => {
@@ -132,6 +139,7 @@ export class Handling {
       this.#ended.push(() => {
         this.#apply(core, batch, transaction);
         counts.handled += 1;
+        metrics.count("easynet_messages_handled_total");
         this.#finish(core, batch, batch.next + 1);
       });
       this.resume();

@@ -5,6 +5,7 @@ import type { Write } from "../../storage/index.ts";
 import { FRAME_TYPES } from "../../wire/index.ts";
 import { encodeReports } from "./ack-codec.ts";
 import { DURABILITIES, PREFIX_BYTES } from "./batch-layout.ts";
+import { laneLabel } from "./shared.ts";
 import { readPrefix } from "./batch-reader.ts";
 import type { DeadLetterBook, StoredLetter } from "./dead-letters.ts";
 import { PendingEffects } from "./effects.ts";
@@ -143,9 +144,9 @@ export class Inbox {
     switch (verdict) {
       case "taken":
         counts.received += batch.count - batch.next;
+        metrics.count("easynet_messages_received_total", laneLabel(batch.lane), batch.count - batch.next);
         this.#heldBytes += batch.byteLength;
         this.#intakeBytes += batch.byteLength;
-        this.#changed.add(sender);
         this.#ready.add(sender);
         this.#shared.schedule();
         return;
@@ -264,7 +265,6 @@ export class Inbox {
   #onReady(core: Core): void {
     const sender = this.#byCore.get(core);
     if (!sender) return;
-    this.#changed.add(sender);
     this.#ready.add(sender);
     this.#shared.schedule();
   }
@@ -389,7 +389,8 @@ export class Inbox {
   #senderOf(did: Did): Sender {
     let sender = this.#senders.get(did);
     if (!sender) {
-      const core = new InboxCore<ReceivedBatch>(this.#shared.limits.inboxLaneBytesMax);
+      const onChange = (): void => void (sender && this.#changed.add(sender));
+      const core = new InboxCore<ReceivedBatch>(this.#shared.limits.inboxLaneBytesMax, onChange);
       sender = { did, core, tell: new Set(), timer: undefined, timerAtMs: Infinity };
       this.#senders.set(did, sender);
       this.#byCore.set(core, sender);

@@ -10,7 +10,7 @@ import { OutboxCore, type OutboxEffect, type OutboxInput } from "./outbox-core.t
 import type { Position } from "./position.ts";
 import { SPACES } from "./rows.ts";
 import { SentBatch, SentHandle } from "./sent-batch.ts";
-import type { DeliveryShared } from "./shared.ts";
+import { type DeliveryShared, laneLabel } from "./shared.ts";
 
 /** The lane of the link for each lane of messages. */
 const LINK_LANES: readonly Lane[] = ["high", "high", "normal", "bulk"];
@@ -147,6 +147,7 @@ export class OwedPeer {
     // A large message says nothing about the batches after it.
     this.#lastBytes[lane] = Math.min(BATCH_BYTES_MAX, batch.byteLength);
     this.#residentBytes += batch.byteLength;
+    this.#host.shared.metrics.count("easynet_messages_sent_total", laneLabel(lane), batch.count);
     this.#host.onSealed(batch);
     this.step({ kind: "batch", batch });
   }
@@ -175,9 +176,11 @@ export class OwedPeer {
   }
 
   #transmit(batch: SentBatch, after: Position): void {
-    const { mesh, clock } = this.#host.shared;
+    const { mesh, clock, metrics } = this.#host.shared;
     const frame = this.#frameOf(batch);
     if (!frame) return;
+    if (batch.sentBefore) metrics.count("easynet_messages_resent_total", laneLabel(batch.lane), batch.count);
+    batch.sentBefore = true;
     writePrefix(frame, { ageMs: clock.monotonicMs() - batch.bornAtMs, after });
     const lane = LINK_LANES[batch.lane] ?? "normal";
     try {

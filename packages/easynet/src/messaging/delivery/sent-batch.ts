@@ -53,6 +53,8 @@ export class SentBatch implements OutboxBatch {
   held: boolean;
   /** Prefix and batch; absent while only the store has it. */
   frame: Buffer | undefined;
+  /** Transmitted in this life. */
+  sentBefore = false;
   /** The frame was given to a link: its prefix must not change any more. */
   lent = false;
   /** It has a row, or will have one; it has it now; it needs none any more. */

@@ -1,5 +1,6 @@
-import type { Clock, Logger, Metrics, Random } from "../../kernel/index.ts";
+import type { Clock, Logger, MetricLabels, Metrics, Random } from "../../kernel/index.ts";
 import type { Mesh } from "../../mesh/index.ts";
+import { PRIORITIES } from "../../model/index.ts";
 import type { Store, Write } from "../../storage/index.ts";
 import type { DeliveryLimits } from "./limits.ts";
 
@@ -29,4 +30,11 @@ export interface DeliveryShared {
   readonly commit: (writes: readonly Write[], disk: boolean) => Promise<void>;
   /** Calls for a flush at the end of this turn of the event loop. */
   readonly schedule: () => void;
+}
+
+const LABELS: readonly MetricLabels[] = PRIORITIES.map((priority) => ({ priority }));
+
+/** The label of a lane in metrics. */
+export function laneLabel(lane: number): MetricLabels {
+  return LABELS[lane] ?? {};
 }
