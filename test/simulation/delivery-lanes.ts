@@ -55,5 +55,6 @@ export function shareOfLanes(seed: number, choose: typeof chooseFairly = chooseF
 
 function batchOf(lane: number, first: number, random: Random): OutboxBatch {
   const byteLength = 100 + Math.floor(random.next() * 64 * 1024);
-  return { lane, epoch: 1, first, count: 1, byteLength, expiresAtMs: Infinity, transmitted: false, held: false };
+  const basics = { lane, epoch: 1, first, count: 1, byteLength, expiresAtMs: Infinity };
+  return { ...basics, transmitted: false, held: false, hasRow: false };
 }

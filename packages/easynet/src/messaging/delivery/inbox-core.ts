@@ -60,9 +60,12 @@ export interface LaneSnapshot {
 export class InboxCore<Batch extends InboxBatch> {
   readonly lanes: readonly InboxLane<Batch>[];
   readonly #laneBytesMax: number;
+  readonly #onChange: () => void;
 
-  constructor(laneBytesMax: number) {
+  /** @param onChange some lane has something for the next commit; may be called again before `snapshot` */
+  constructor(laneBytesMax: number, onChange: () => void = () => undefined) {
     this.#laneBytesMax = laneBytesMax;
+    this.#onChange = onChange;
     this.lanes = DRAIN_WEIGHTS.map(() => ({
       queue: [],
       received: START,
@@ -184,6 +187,7 @@ export class InboxCore<Batch extends InboxBatch> {
     const lane = this.lane(index);
     lane.changed = true;
     if (needs > lane.needs) lane.needs = needs;
+    this.#onChange();
   }
 
   /** What the next commit makes durable of a lane; undefined when nothing changed. */

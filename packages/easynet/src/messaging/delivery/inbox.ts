@@ -147,7 +147,6 @@ export class Inbox {
         metrics.count("easynet_messages_received_total", laneLabel(batch.lane), batch.count - batch.next);
         this.#heldBytes += batch.byteLength;
         this.#intakeBytes += batch.byteLength;
-        this.#changed.add(sender);
         this.#ready.add(sender);
         this.#shared.schedule();
         return;
@@ -266,7 +265,6 @@ export class Inbox {
   #onReady(core: Core): void {
     const sender = this.#byCore.get(core);
     if (!sender) return;
-    this.#changed.add(sender);
     this.#ready.add(sender);
     this.#shared.schedule();
   }
@@ -391,7 +389,8 @@ export class Inbox {
   #senderOf(did: Did): Sender {
     let sender = this.#senders.get(did);
     if (!sender) {
-      const core = new InboxCore<ReceivedBatch>(this.#shared.limits.inboxLaneBytesMax);
+      const onChange = (): void => void (sender && this.#changed.add(sender));
+      const core = new InboxCore<ReceivedBatch>(this.#shared.limits.inboxLaneBytesMax, onChange);
       sender = { did, core, tell: new Set(), timer: undefined, timerAtMs: Infinity };
       this.#senders.set(did, sender);
       this.#byCore.set(core, sender);

@@ -24,14 +24,18 @@ export interface OutboxBatch extends BatchRange {
   readonly expiresAtMs: number;
   /** It may have reached the peer: only the peer can say now what became of it. */
   transmitted: boolean;
-  /** It waits for the commit of the handler that sent it; those behind it wait too. */
+  /** It waits for a commit: of the handler that sent it, or of its end. Those behind it wait too. */
   held: boolean;
+  /** The store has it, or will. */
+  readonly hasRow: boolean;
 }
 
 export type OutboxInput<Batch extends OutboxBatch> =
   | { readonly kind: "batch"; readonly batch: Batch }
   /** The held batches of a handler may go. */
   | { readonly kind: "released" }
+  /** The end of an expired batch is on disk. */
+  | { readonly kind: "buried"; readonly batch: Batch }
   | { readonly kind: "linked" }
   | { readonly kind: "unlinked" }
   | { readonly kind: "watermarks" | "ack" | "gap"; readonly reports: readonly LaneReport[] }
@@ -43,7 +47,10 @@ export type OutboxInput<Batch extends OutboxBatch> =
 export type OutboxEffect<Batch extends OutboxBatch> =
   | { readonly kind: "transmit"; readonly batch: Batch; readonly after: Position }
   | { readonly kind: "acknowledged"; readonly batch: Batch }
-  /** It never left this node and nobody waits for it any more. */
+  /**
+   * It never left this node and nobody waits for it any more. One with a row blocks its lane until `buried`: once the
+   * peer has passed over it, a row that came back after a crash would count as a duplicate there, and be lost.
+   */
   | { readonly kind: "expired"; readonly batch: Batch }
   /** The peer acknowledged what was never sent, or knows a later life of this node: the report was not used. */
   | { readonly kind: "refused"; readonly reason: "never-sent" | "later-epoch" };
@@ -148,6 +155,9 @@ export class OutboxCore<Batch extends OutboxBatch> {
       case "time":
         this.#onTime(nowMs);
         break;
+      case "buried":
+        this.#remove(input.batch);
+        break;
       case "released":
         break;
     }
@@ -218,6 +228,15 @@ export class OutboxCore<Batch extends OutboxBatch> {
     if (index < lane.cursor) lane.inFlightBytes -= batch.byteLength;
   }
 
+  #remove(batch: Batch): void {
+    const lane = this.#lane(batch.lane);
+    const index = lane.queue.indexOf(batch);
+    if (index < 0) return;
+    this.#settle(lane, batch, index);
+    lane.queue.splice(index, 1);
+    if (lane.queue.length === 0) lane.resendAtMs = lane.expiryMs = Infinity;
+  }
+
   #onTime(nowMs: number): void {
     if (nowMs >= this.#nextSweepMs) this.#sweep(nowMs);
     if (!this.#linked) return;
@@ -238,11 +257,14 @@ export class OutboxCore<Batch extends OutboxBatch> {
       const kept: Batch[] = [];
       for (const [index, batch] of lane.queue.entries()) {
         if (!batch.transmitted && !batch.held && batch.expiresAtMs <= nowMs) {
-          this.#settle(lane, batch, index);
           this.#effects.push({ kind: "expired", batch });
-          continue;
+          batch.held = batch.hasRow;
+          if (!batch.hasRow) {
+            this.#settle(lane, batch, index);
+            continue;
+          }
         }
-        if (!batch.transmitted) lane.expiryMs = Math.min(lane.expiryMs, batch.expiresAtMs);
+        if (!batch.transmitted && !batch.held) lane.expiryMs = Math.min(lane.expiryMs, batch.expiresAtMs);
         kept.push(batch);
       }
       // None of them was before the cursor: those were transmitted.
@@ -261,9 +283,11 @@ export class OutboxCore<Batch extends OutboxBatch> {
       const batch = lane?.queue[lane.cursor];
       if (!lane || !batch) return;
       if (!batch.transmitted && batch.expiresAtMs <= nowMs) {
+        this.#effects.push({ kind: "expired", batch });
+        batch.held = batch.hasRow;
+        if (batch.hasRow) continue;
         this.#settle(lane, batch, lane.cursor);
         lane.queue.splice(lane.cursor, 1);
-        this.#effects.push({ kind: "expired", batch });
         continue;
       }
       const before = lane.queue[lane.cursor - 1];

@@ -264,20 +264,35 @@ export class Outbox {
   }
 
   #onExpired(batch: SentBatch): void {
-    const { counts, metrics, logger } = this.#shared;
+    const { counts, metrics } = this.#shared;
     counts.expired += batch.count;
     metrics.count("easynet_messages_expired_total", { side: "sender" }, batch.count);
-    batch.fail(new EasynetError("MESSAGE_EXPIRED", { peer: batch.peer }));
-    if (!batch.hasRow) return;
-    const letters = batch.frame ? this.#dead.expired(batch.peer, "out", batch.frame.subarray(PREFIX_BYTES)) : [];
-    if (!batch.frame) {
-      const row = this.#shared.store.get(SPACES.outbox, batch.key);
-      if (row) letters.push(...this.#dead.expired(batch.peer, "out", Buffer.from(row)));
-      else logger.error("a row of the outbox is gone", { key: batch.key });
-    }
     batch.gone = true;
-    this.#deletes.push(...letters, deleteOf(batch));
-    this.#shared.schedule();
+    if (batch.hasRow) this.#bury(batch, [...this.#lettersOf(batch), deleteOf(batch)]);
+    else batch.fail(new EasynetError("MESSAGE_EXPIRED", { peer: batch.peer }));
+  }
+
+  #lettersOf(batch: SentBatch): readonly Write[] {
+    const { store, logger } = this.#shared;
+    const row = batch.frame?.subarray(PREFIX_BYTES) ?? store.get(SPACES.outbox, batch.key);
+    if (row) return this.#dead.expired(batch.peer, "out", Buffer.from(row));
+    logger.error("a row of the outbox is gone", { key: batch.key });
+    return [];
+  }
+
+  /** Its lane waits until its end is on disk. */
+  #bury(batch: SentBatch, writes: readonly Write[]): void {
+    this.#shared.commit(writes, true).then(
+      () => {
+        batch.fail(new EasynetError("MESSAGE_EXPIRED", { peer: batch.peer }));
+        this.#peers.get(batch.peer)?.step({ kind: "buried", batch });
+      },
+      (error: unknown) => {
+        if (isPassing(error) && !this.#closed) {
+          this.#shared.clock.setTimer(STORE_RETRY_MS, () => this.#bury(batch, writes));
+        } else batch.fail(toEasynetError(error));
+      },
+    );
   }
 
   /** What was sealed in this turn. What it deletes needs no fsync: sent again, it is found to be a duplicate. */
