@@ -55,6 +55,8 @@ export const TRANSACTION_BYTES_MAX = 8 * MIB;
 export const INTAKE_BYTES_MAX = 24 * MIB;
 /** Rows of one commit of the outbox. */
 export const COMMIT_BYTES_MAX = 8 * MIB;
+/** Rows of acknowledged batches are deleted with the next commit of the outbox, or by themselves after this, ms. */
+export const DELETE_AFTER_MS = 20;
 /** Longest sleep of a timer, ms: those of the run time end at 2^31. */
 export const TIMER_MS_MAX = 3_600_000;
 

@@ -7,7 +7,7 @@ import { DURABILITIES, PREFIX_BYTES } from "./batch-layout.ts";
 import { readBatch } from "./batch-reader.ts";
 import type { CheckedMessage } from "./check-message.ts";
 import type { DeadLetterBook } from "./dead-letters.ts";
-import { COMMIT_BYTES_MAX, STORE_RETRY_MS } from "./limits.ts";
+import { COMMIT_BYTES_MAX, DELETE_AFTER_MS, STORE_RETRY_MS } from "./limits.ts";
 import { type OwedHost, OwedPeer } from "./owed-peer.ts";
 import { peerOfKey, SPACES } from "./rows.ts";
 import { SentBatch, type SentHandle } from "./sent-batch.ts";
@@ -32,6 +32,8 @@ export class Outbox {
   /** Why messages that need a row are refused at once. */
   #storeError: EasynetError | undefined;
   #retry: Timer | undefined;
+  /** Rows to delete wait for a commit that goes anyway, not for ever. */
+  #sweep: Timer | undefined;
   #broken = false;
   #closed = false;
 
@@ -125,7 +127,7 @@ export class Outbox {
       owed.dirty = false;
       owed.seal();
     }
-    if (!this.#retry && !this.#broken) this.#commit();
+    if (this.#unstored.length > 0) this.#commitUnlessRefused();
   }
 
   /** The sealed batches of handlers that ended; their rows belong into the handlers' commit. */
@@ -204,6 +206,8 @@ export class Outbox {
   /** Messages stay where they are: a later start goes on with them. Wakes who waits. */
   close(): void {
     this.#closed = true;
+    this.#commitUnlessRefused();
+    this.#sweep?.cancel();
     this.#retry?.cancel();
     const stopping = new EasynetError("NODE_STOPPING", {});
     for (const owed of this.#peers.values()) {
@@ -260,7 +264,11 @@ export class Outbox {
   #delete(batch: SentBatch): void {
     batch.gone = true;
     this.#deletes.push(deleteOf(batch));
-    this.#shared.schedule();
+    this.#sweep ??= this.#shared.clock.setTimer(DELETE_AFTER_MS, () => this.#commitUnlessRefused());
+  }
+
+  #commitUnlessRefused(): void {
+    if (!this.#retry && !this.#broken) this.#commit();
   }
 
   #onExpired(batch: SentBatch): void {
@@ -297,6 +305,8 @@ export class Outbox {
 
   /** What was sealed in this turn. What it deletes needs no fsync: sent again, it is found to be a duplicate. */
   #commit(): void {
+    this.#sweep?.cancel();
+    this.#sweep = undefined;
     let deletes = this.#deletes;
     this.#deletes = [];
     const waiting = this.#unstored.filter((batch) => !batch.gone);

@@ -81,7 +81,7 @@ export class AwaitedAnswers {
 
   /** A request that is about to leave. @throws {EasynetError} OVERLOADED */
   open(id: string, request: OpenRequest): void {
-    if (this.#awaited.size >= REQUESTS_WAITING_MAX) this.#sweep();
+    if (this.#awaited.size >= REQUESTS_WAITING_MAX) this.#forgetOldestAnswer();
     if (this.#awaited.size >= REQUESTS_WAITING_MAX) {
       throw new EasynetError("OVERLOADED", { subject: "The list of requests", queued: this.#awaited.size });
     }
@@ -178,6 +178,15 @@ export class AwaitedAnswers {
     for (const [id, awaited] of this.#awaited) if (awaited.keptUntilMs <= nowMs) this.#forget(id, awaited);
     this.#sweeper?.cancel();
     this.#sweeper = this.#awaited.size > 0 ? clock.setTimer(SWEEP_MS, () => this.#sweep()) : undefined;
+  }
+
+  /** Answers are kept as long as there is room for them. */
+  #forgetOldestAnswer(): void {
+    for (const [id, awaited] of this.#awaited) {
+      if (!awaited.outcome) continue;
+      this.#forget(id, awaited);
+      return;
+    }
   }
 
   #forget(id: string, awaited: Awaited): void {

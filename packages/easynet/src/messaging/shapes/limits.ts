@@ -2,7 +2,7 @@
 export const KINDS_COUNT_MAX = 1_000;
 /** Requests of others that this node works on at once; one more is answered with OVERLOADED. */
 export const REQUESTS_OPEN_MAX = 1_024;
-/** Own requests that wait for an answer, or whose answer is kept; one more gets OVERLOADED. */
+/** Own requests that wait for an answer, or whose answer is kept: the oldest answer makes room, without one OVERLOADED. */
 export const REQUESTS_WAITING_MAX = 10_000;
 /** How long an answer waits for somebody to ask for it again, ms. */
 export const ANSWER_KEPT_MS = 600_000;

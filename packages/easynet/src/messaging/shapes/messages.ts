@@ -73,7 +73,8 @@ class MessagesService implements Messages {
     this.#requests = new OpenRequests({
       ...options,
       handle: (received) => this.#handleRequest(received),
-      reply: (received, answer, transaction) => this.#reply(received, answer, transaction),
+      answerTo: (received, answer) => this.#answerTo(received, answer),
+      send: (to, message) => this.#route(to, message),
     });
     this.#own = new OwnMessages({
       ...options,
@@ -307,14 +308,15 @@ class MessagesService implements Messages {
    * Answers travel above the requests of normal and low priority: a handler that asks back waits for an answer, and that
    * must not wait for the handler.
    */
-  async #reply(received: Received, answer: Answer, transaction?: Transaction): Promise<void> {
+  #answerTo(received: Received, answer: Answer): OutgoingMessage {
     const { kinds, clock, metrics } = this.#options;
     const answerKind = kinds.get(received.kind)?.answer ?? "response";
     const checked = "value" in answer ? this.#checked(answerKind, answer.value) : answer;
     const outcome = "error" in checked ? checked.error.code : "answered";
     metrics.count("easynet_requests_answered_total", { kind: kinds.label(received.kind), outcome });
     const body: Body = "error" in checked ? { form: "failure", error: checked.error } : { form: "answer", ...checked };
-    const message: OutgoingMessage = {
+    this.#count("sent", answerKind);
+    return {
       kind: answerKind,
       payload: this.#encodeAnswer(body),
       correlationId: received.id,
@@ -324,9 +326,6 @@ class MessagesService implements Messages {
       ...(received.to !== undefined && { from: received.to }),
       ...(received.from !== undefined && { to: received.from }),
     };
-    this.#count("sent", answerKind);
-    if (transaction) transaction.send(received.sender, message);
-    else await this.#route(received.sender, message).stored;
   }
 
   /** A value that has no form on the wire is the handler's mistake, and its asker hears of it. */

@@ -1,23 +1,29 @@
-import { EasynetError, type Logger, toEasynetError, type WireError } from "../../kernel/index.ts";
+import type { Did } from "../../identity/index.ts";
+import { type Clock, EasynetError, type Logger, toEasynetError, type WireError } from "../../kernel/index.ts";
 import type { Store } from "../../storage/index.ts";
-import type { Transaction } from "../delivery/types.ts";
+import type { OutgoingMessage, SentMessage, Transaction } from "../delivery/types.ts";
 import { REQUESTS_OPEN_MAX } from "./limits.ts";
 import type { Received } from "./received.ts";
 import { fromRow, toRow } from "./received-row.ts";
 
 const SPACE = "message-requests";
 const ROWS_COUNT_MAX = 10_000;
+/** How often, ms, and how many times a row is looked for that is about to be committed. */
+const ROW_TRY_MS = 5;
+const ROW_TRIES_MAX = 2_000;
 
 /** What a handler made of a request. */
 export type Answer = { readonly value: unknown } | { readonly error: WireError };
 
 export interface OpenRequestsOptions {
   readonly store: Store;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Runs the handler; what it returns or throws is the answer. */
   readonly handle: (received: Received) => unknown;
-  /** Sends the answer: with the transaction when there is one, else resolving when it is stored. */
-  readonly reply: (received: Received, answer: Answer, transaction?: Transaction) => Promise<void>;
+  /** The message that answers. */
+  readonly answerTo: (received: Received, answer: Answer) => OutgoingMessage;
+  readonly send: (to: Did, message: OutgoingMessage) => SentMessage;
 }
 
 /**
@@ -49,29 +55,24 @@ export class OpenRequests {
     if (this.#open.size > 0) logger.info("requests taken up again", { count: this.#open.size });
   }
 
-  /** Starts one. Resolves, or returns, as soon as it may be acknowledged. */
-  accept(received: Received, transaction: Transaction): void | Promise<void> {
-    const { reply } = this.#options;
+  /** Starts one; the row of a durable one is committed with the fact that it came. */
+  accept(received: Received, transaction: Transaction): void {
+    const { answerTo } = this.#options;
     const key = `${received.sender} ${received.id}`;
-    if (this.#open.has(key)) return undefined;
+    if (this.#open.has(key)) return;
     if (this.#open.size >= REQUESTS_OPEN_MAX) {
       const error = new EasynetError("OVERLOADED", { subject: "This node", queued: this.#open.size });
-      return void reply(received, { error: error.toJSON() }, transaction);
+      transaction.send(received.sender, answerTo(received, { error: error.toJSON() }));
+      return;
     }
     const work = this.#run(received);
-    if (!(work instanceof Promise)) return void reply(received, work, transaction);
-    this.#open.add(key);
-    if (received.durability === "volatile") {
-      void this.#finish(key, received, work);
-      return undefined;
+    if (!(work instanceof Promise)) {
+      transaction.send(received.sender, answerTo(received, work));
+      return;
     }
-    const stored = this.#options.store.commit([{ kind: "put", space: SPACE, key, value: toRow(received) }]);
-    void this.#finish(
-      key,
-      received,
-      Promise.all([work, stored.catch(() => undefined)]).then(([answer]) => answer),
-    );
-    return stored;
+    this.#open.add(key);
+    if (received.durability !== "volatile") transaction.put(SPACE, key, toRow(received));
+    void this.#finish(key, received, work);
   }
 
   /** The answer at once when the handler has it at once. */
@@ -89,18 +90,29 @@ export class OpenRequests {
   }
 
   async #finish(key: string, received: Received, work: Answer | Promise<Answer>): Promise<void> {
-    const { store, reply, logger } = this.#options;
+    const { answerTo, send, logger } = this.#options;
     try {
       const answer = await work;
       // Of a node that stops, the next start works on it again.
       if (isStopping(answer) && received.durability !== "volatile") return;
-      await reply(received, answer);
-      if (received.durability !== "volatile") await store.commit([{ kind: "delete", space: SPACE, key }]);
+      await send(received.sender, answerTo(received, answer)).stored;
+      if (received.durability !== "volatile") await this.#deleteRow(key);
     } catch (error) {
       logger.warn("an answer could not be sent", { to: received.sender, kind: received.kind, error });
     } finally {
       this.#open.delete(key);
     }
+  }
+
+  /** A handler may be done before the commit that its row is in: what is not there yet cannot be deleted. */
+  async #deleteRow(key: string): Promise<void> {
+    const { store, clock } = this.#options;
+    for (let tries = 0; store.get(SPACE, key) === undefined && tries < ROW_TRIES_MAX; tries++) {
+      await new Promise<void>((resolve) => {
+        clock.setTimer(ROW_TRY_MS, resolve);
+      });
+    }
+    await store.commit([{ kind: "delete", space: SPACE, key }]);
   }
 }
 

@@ -4,7 +4,7 @@ import { EasynetError } from "../../kernel/index.ts";
 import { MessagesWorld } from "../../testing/messages-fixture.ts";
 import { fakeDid } from "../../testing/index.ts";
 import { encodeBody } from "./body-codec.ts";
-import { REQUESTS_OPEN_MAX } from "./limits.ts";
+import { REQUESTS_OPEN_MAX, REQUESTS_WAITING_MAX } from "./limits.ts";
 
 const QUERY = { query: "how many" };
 
@@ -200,6 +200,19 @@ describe("a durable request", () => {
       one.messages.request(fakeDid(2), { kind: "command", payload: { command: "x" } }).answer,
     );
     expect(error).toMatchObject({ code: "STORAGE_FULL" });
+  });
+
+  test("finds room where an older one was answered, and none where all wait", async () => {
+    const world = new MessagesWorld();
+    const [one, two] = [await world.start(1), await world.start(2)];
+    two.messages.handle("command", () => 1);
+    const ask = () => one.messages.request(two.did, { kind: "command", payload: { command: "x" } });
+    const first = ask();
+    expect(await first.answer).toBe(1);
+    two.crash();
+    for (let count = 0; count < REQUESTS_WAITING_MAX; count++) ask();
+    expect(await outcomeOf(one.messages.answer(first.id))).toMatchObject({ code: "ANSWER_UNKNOWN" });
+    expect(ask).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
   });
 
   test("leaves nothing behind: answers go after ten minutes", async () => {
