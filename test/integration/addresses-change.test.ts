@@ -8,7 +8,7 @@ function isLinked(one: ServedNode, other: ServedNode): boolean {
 }
 
 describe("members whose addresses have all changed", () => {
-  verifies("mesh:p2p:join");
+  verifies("mesh:p2p:join", "mesh:discovery:dht");
 
   test("find each other again through one member that kept its own and carries nothing", async () => {
     await using network = new TestNetwork();

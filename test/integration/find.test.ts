@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { verifies } from "../requirements.ts";
 
-verifies("mesh:registry:built-in");
+verifies("mesh:registry:built-in", "model:node:record", "model:node:status");
 
 const home = mkdtempSync(join(tmpdir(), "easynet-find-"));
 const options = { home, mdns: false, listenPort: 0, apiPort: 0, logLevel: "silent" } as const;
@@ -52,6 +52,9 @@ describe("the query language", () => {
     await local.post("/api/maintenance", { on: true });
     expect(await client.find("tag:fast")).toEqual([]);
     expect(await client.find("tag:fast status:maintenance")).toHaveLength(1);
+    expect(await local.get("/api/agents?where=status:maintenance")).toMatchObject({
+      agents: [{ node: { status: "maintenance", seedStatus: "maintenance" } }],
+    });
     await expect(client.execute("ocr", "x")).rejects.toMatchObject({ code: "NO_CAPABLE_AGENT" });
     await local.post("/api/maintenance", { on: false });
     expect(await client.execute("ocr", "x")).toBe("x");

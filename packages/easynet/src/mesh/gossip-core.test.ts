@@ -6,6 +6,7 @@ import { fakeDid } from "../testing/index.ts";
 import { ByteBudget, SeenCache } from "./gossip-cache-core.ts";
 import { GOSSIP_CONFIG, GossipCore, type GossipConfig, type GossipEffect, type Payload } from "./gossip-core.ts";
 import { decodeGossip, encodeGossip } from "./gossip.ts";
+import { verifies } from "../../../../test/requirements.ts";
 
 const dids = Array.from({ length: 60 }, (_, index) => fakeDid(index));
 
@@ -82,6 +83,8 @@ class Party {
 }
 
 describe("a broadcast", () => {
+  verifies("mesh:gossip:broadcast");
+
   test("reaches each of fifty nodes once", () => {
     const party = new Party(50);
     party.publish(0, "a");
