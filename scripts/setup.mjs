@@ -240,9 +240,10 @@ async function check(node, args) {
       tool("format", "oxfmt/bin/oxfmt", ["--check"]),
       tool("dead code", "knip/bin/knip.js"),
     ],
-    // Without real sockets and processes, which npm test runs too: this is for before each commit.
+    // Without real sockets and processes and with few seeds, which npm test has: this is for before each commit.
     [{ name: "tests", args: vitest(["run", "--project", "unit", "--project", "simulation", ...args]) }],
   ];
+  process.env.EASYNET_SIM_QUICK = "1";
   const failed = [];
   await Promise.all(
     steps.map(async (lane) => {

@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
+import { firstProblem, seedCount, seeds } from "./seeds.ts";
 import { type PlantedBug, TasksWorld } from "./tasks-world.ts";
 
-const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1);
-
-test.each(SEEDS)(
+test.each(seeds(seedCount(12)))(
   "seed %i: accepted tasks end once, are told in one way, and effects are not repeated",
   async (seed) => {
     const simulation = new TasksWorld(seed);
@@ -14,11 +13,7 @@ test.each(SEEDS)(
 
 /** What is found when a bug is planted, at the first seed that finds something like `pattern`. */
 async function found(bug: PlantedBug, pattern: RegExp): Promise<string | undefined> {
-  for (const seed of SEEDS) {
-    const problem = (await new TasksWorld(seed, bug).run()).find((each) => pattern.test(each));
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
+  return firstProblem(seeds(12), (seed) => new TasksWorld(seed, bug).run(), pattern);
 }
 
 test("an end that is told before it is on disk is found", async () => {
