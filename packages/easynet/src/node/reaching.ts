@@ -1,7 +1,7 @@
 import type { Did } from "../identity/index.ts";
 import { type Clock, isEasynetError, type Logger, type Random, repeat, toEasynetError } from "../kernel/index.ts";
 import { type Mdns, type Mesh, type Peer, type Punch, watchAddresses } from "../mesh/index.ts";
-import type { Exchanges } from "../messaging/index.ts";
+import type { Delivery, Exchanges } from "../messaging/index.ts";
 import type { Directory } from "../state/index.ts";
 import { keepDialling } from "./bootstrap.ts";
 
@@ -15,6 +15,7 @@ export interface ReachingPorts {
   readonly mdns: Mdns | undefined;
   readonly directory: Pick<Directory, "nodes">;
   readonly exchanges: Pick<Exchanges, "openWith">;
+  readonly delivery: Pick<Delivery, "outbox">;
   readonly punch: Punch;
   /** Members to dial until they are known to live. */
   readonly bootstrap: readonly string[];
@@ -39,7 +40,11 @@ export function keepReachable(ports: ReachingPorts): Disposable {
   stack.use(keepDialling(ports.bootstrap, { ...ports, isAlive }));
   const ways = repeat(clock, DIRECT_INTERVAL_MS, () => void direct.look());
   stack.defer(() => ways.cancel());
-  const trimming = repeat(clock, TRIM_INTERVAL_MS, () => mesh.trim((did) => ports.exchanges.openWith(did) > 0));
+  const trimming = repeat(clock, TRIM_INTERVAL_MS, () => {
+    const owed = new Set(ports.delivery.outbox().map(({ peer }) => peer));
+    mesh.trim((did) => ports.exchanges.openWith(did) > 0 || owed.has(did));
+    for (const did of owed) if (mesh.isOnDemand(did)) mesh.reach(did).catch(() => undefined);
+  });
   stack.defer(() => trimming.cancel());
   const watch = watchAddresses({
     clock,

@@ -105,7 +105,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   });
   const bootstrap = [...config.bootstrap, ...access.membership.addresses];
   const publish = (): Promise<void> => node.publish();
-  const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, punch, bootstrap, publish });
+  const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, delivery, punch, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
   const parts = { mesh, ...talking, host, router, tasks, taskServer };

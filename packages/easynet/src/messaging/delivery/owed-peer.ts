@@ -125,6 +125,12 @@ export class OwedPeer {
     this.wake();
   }
 
+  /** In a large network links are made when somebody wants one; `peer-joined` tells. */
+  #ask(): void {
+    const { mesh } = this.#host.shared;
+    if (mesh.isOnDemand(this.did)) mesh.reach(this.did).catch(() => undefined);
+  }
+
   #begin(lane: number, held: boolean): OpenBatch {
     const { epoch, clock } = this.#host.shared;
     const first = (this.last[lane] ?? 0) + 1;
@@ -141,6 +147,7 @@ export class OwedPeer {
     if (!open) return;
     const { batch, builder } = open;
     this.#open[lane] = undefined;
+    if (!this.linked) this.#ask();
     this.#openBytes -= builder.byteLength;
     this.#openCount -= builder.count;
     batch.seal(builder);
