@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import { isEasynetError, noMetrics, seededRandom, silentLogger } from "../../kernel/index.ts";
 import type { Did } from "../../identity/index.ts";
 import { MemoryStore } from "../../storage/index.ts";
-import { fakeKeyPair, FakeNetwork, VirtualClock } from "../../testing/index.ts";
 import { type MeshNode, MeshWorld } from "../../testing/mesh-world.ts";
 import { createDelivery } from "./delivery.ts";
 import type { DeliveryLimits } from "./limits.ts";
@@ -407,24 +406,4 @@ describe("delivery", () => {
     expect(other.delivery.outbox()).toEqual([]);
     await stop(world, one, other);
   });
-});
-
-test("a recipient to which no link is kept is dialled, as in a network of very many members", async () => {
-  const clock = new VirtualClock();
-  const network = new FakeNetwork({ clock, latencyMs: 1, autoLink: false });
-  const [one, other] = [fakeKeyPair(1).did, fakeKeyPair(2).did];
-  const ports = { clock, random: seededRandom(1), logger: silentLogger, metrics: noMetrics, epoch: 1 };
-  const mesh = network.join(one);
-  mesh.isOnDemand = (did) => did === other && mesh.peer(did) === undefined;
-  const sender = createDelivery({ ...ports, mesh, store: new MemoryStore() });
-  const far = network.join(other);
-  const recipient = createDelivery({ ...ports, mesh: far, store: new MemoryStore() });
-  const { seen, handler } = collector();
-  recipient.handle(handler);
-  await mesh.start();
-  await far.start();
-  sender.send(other, note("far"));
-  await clock.advanceAsync(100);
-  expect(seen).toEqual(["far"]);
-  await Promise.all([sender.close(), recipient.close()]);
 });
