@@ -1,3 +1,4 @@
+import { ARTIFACT_TEXTS_EN, ARTIFACT_TEXTS_ZH } from "./artifact-texts.ts";
 import { JOIN_TEXTS_EN, JOIN_TEXTS_ZH } from "./join-texts.ts";
 import type { Language } from "./language.ts";
 import { TASK_TEXTS_EN, TASK_TEXTS_ZH } from "./task-texts.ts";
@@ -6,6 +7,7 @@ import { TASK_TEXTS_EN, TASK_TEXTS_ZH } from "./task-texts.ts";
 const en = {
   ...JOIN_TEXTS_EN,
   ...TASK_TEXTS_EN,
+  ...ARTIFACT_TEXTS_EN,
   "program.about": "The network between your agents: find, call and combine agents and functions on any machine.",
   "option.home": "folder of the node (EASYNET_HOME, or ~/.easynet)",
   "option.json": "one JSON object on stdout, errors too",
@@ -215,6 +217,7 @@ export type TextKey = keyof typeof en;
 const zh: Record<TextKey, string> = {
   ...JOIN_TEXTS_ZH,
   ...TASK_TEXTS_ZH,
+  ...ARTIFACT_TEXTS_ZH,
   "program.about": "智能体之间的网络：在任意机器上发现、调用和组合智能体与函数。",
   "option.home": "节点目录（EASYNET_HOME 或 ~/.easynet）",
   "option.json": "在标准输出打印一个 JSON 对象，错误也是",

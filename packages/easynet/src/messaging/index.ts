@@ -1,3 +1,5 @@
+export { type ArtifactsOptions, createArtifacts } from "./artifacts/artifacts.ts";
+export type { ArtifactReport, Artifacts, ByteSource, FetchOptions, FetchProgress } from "./artifacts/types.ts";
 export { createDelivery, type DeliveryOptions } from "./delivery/delivery.ts";
 export type { DeliveryLimits } from "./delivery/limits.ts";
 export type {

@@ -1,7 +1,7 @@
 import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import { type Did, type KeyPair, parseDid } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
-import type { Delivery, Exchanges, TaskCaller, TaskReport, TaskServer } from "../messaging/index.ts";
+import type { Artifacts, Delivery, Exchanges, TaskCaller, TaskReport, TaskServer } from "../messaging/index.ts";
 import type { Gossip, Mdns, Mesh, Swim, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
@@ -47,6 +47,7 @@ export interface NodeParts {
   readonly mesh: Mesh;
   readonly exchanges: Exchanges;
   readonly delivery: Delivery;
+  readonly artifacts: Artifacts;
   readonly swim: Swim;
   readonly gossip: Gossip;
   readonly directory: Directory;
@@ -77,6 +78,7 @@ export class RunningNode implements EasynetNode {
   readonly joining: Joining;
   /** Messages to other nodes that survive broken links and crashes. */
   readonly delivery: Delivery;
+  readonly artifacts: Artifacts;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -94,6 +96,7 @@ export class RunningNode implements EasynetNode {
     this.home = parts.home.path;
     this.joining = parts.entrance.joining;
     this.delivery = parts.delivery;
+    this.artifacts = parts.artifacts;
     this.#startedAtMs = parts.clock.nowMs();
     this.#messenger = new AgentMessenger({
       directory: parts.directory,
@@ -288,6 +291,7 @@ export class RunningNode implements EasynetNode {
   async #stop(): Promise<void> {
     const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger, entrance } = this.#parts;
     const { tasks, taskServer } = this.#parts;
+    this.artifacts.close();
     await this.delivery.close();
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();

@@ -2,6 +2,7 @@ import { type AgentHost, createAgentHost, type ExecuteRequest, measureResources 
 import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
 import {
+  createArtifacts,
   createDelivery,
   createExchanges,
   createTaskCaller,
@@ -81,6 +82,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const exchanges = createExchanges({ ...shared, mesh });
   const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey }));
   const delivery = createDelivery({ ...shared, mesh, store, epoch });
+  const artifacts = await createArtifacts({ ...shared, mesh, store, folder: home.artifactsPath });
   const knowing = createKnowing({ ...shared, mesh, keyPair: nodeKey, epoch, store });
   const { directory } = knowing;
   const host = createAgentHost(shared);
@@ -108,7 +110,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, punch, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const parts = { mesh, exchanges, delivery, host, router, tasks, taskServer };
+  const parts = { mesh, exchanges, delivery, artifacts, host, router, tasks, taskServer };
   const node = new RunningNode({ ...basics, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
   await node.publish();

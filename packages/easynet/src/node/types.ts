@@ -1,6 +1,6 @@
 import type { Agent } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
-import type { AskedTask, ServedTask, TaskReport } from "../messaging/index.ts";
+import type { Artifacts, AskedTask, ServedTask, TaskReport } from "../messaging/index.ts";
 import type { AgentCard, NodeLoad, Resources } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import type { FindQuery, Offer } from "../state/index.ts";
@@ -191,6 +191,8 @@ export interface EasynetNode {
   /** A membership of this network for another key, with the right to let others in. Needs that right itself. */
   delegateMembership(member: string): Promise<MembershipFile>;
   readonly joining: Joining;
+  /** Bulk data by content address. */
+  readonly artifacts: Artifacts;
   /**
    * Gives the membership up; the node's key stays. The caller stops the node afterwards.
    * @throws {EasynetError} LEAVE_UNCONFIRMED on a node with the root key, unless `confirmed`
