@@ -10,9 +10,10 @@ export {
 export type { AgentEvent, Budget, Priority } from "./model/index.ts";
 export type { RoutedEvent } from "./routing/index.ts";
 export type { FoundOffer } from "./gateway/index.ts";
-export type { TaskReport } from "./messaging/index.ts";
+export type { ArtifactReport, TaskReport } from "./messaging/index.ts";
 export type { FindQuery } from "./state/index.ts";
 export {
+  type ArtifactAccess,
   Call,
   type CallOptions,
   type CallResult,

@@ -35,6 +35,6 @@ export const ARTIFACT_TEXTS_ZH: Readonly<Record<keyof typeof ARTIFACT_TEXTS_EN, 
   "artifact.complete": "完整",
   "artifact.partial": "部分",
   "artifact.pinned": "已固定",
-  "artifact.progress": "{bytes} / {total}",
+  "artifact.progress": "已传输 {bytes}，共 {total}",
   "column.bytes": "大小",
 };

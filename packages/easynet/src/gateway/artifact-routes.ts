@@ -21,21 +21,11 @@ const artifactSchema = z
 const params = z.strictObject({ cid: z.string().min(1).max(100) });
 
 /** Bulk data by content address. Bodies are streams: nothing is in memory as a whole. */
-export function artifactRoutes({ options }: RouteContext): FastifyPluginCallbackZod {
+export function artifactBodyRoutes({ options }: RouteContext): FastifyPluginCallbackZod {
   const { artifacts } = options.node;
   return (app, _, done) => {
     // The body itself, not what would be parsed from it.
     app.addContentTypeParser(BINARY, (__, payload, parsed) => parsed(null, payload));
-    app.get(
-      "/api/artifacts",
-      {
-        schema: {
-          summary: "Artifacts on this node, unfinished ones included",
-          response: { 200: z.object({ artifacts: z.array(artifactSchema).readonly() }), ...problems },
-        },
-      },
-      () => ({ artifacts: artifacts.list() }),
-    );
     app.post(
       "/api/artifacts",
       {
@@ -72,6 +62,24 @@ export function artifactRoutes({ options }: RouteContext): FastifyPluginCallback
         reply.header("content-type", BINARY).header("content-length", bytes);
         return reply.send(Readable.from(artifacts.open(cid)));
       },
+    );
+    done();
+  };
+}
+
+/** What is kept. */
+export function artifactRoutes({ options }: RouteContext): FastifyPluginCallbackZod {
+  const { artifacts } = options.node;
+  return (app, _, done) => {
+    app.get(
+      "/api/artifacts",
+      {
+        schema: {
+          summary: "Artifacts on this node, unfinished ones included",
+          response: { 200: z.object({ artifacts: z.array(artifactSchema).readonly() }), ...problems },
+        },
+      },
+      () => ({ artifacts: artifacts.list() }),
     );
     app.put(
       "/api/artifacts/:cid/pin",

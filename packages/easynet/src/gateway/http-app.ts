@@ -10,7 +10,7 @@ import {
 import { z } from "zod";
 import { EasynetError, systemClock } from "../kernel/index.ts";
 import { jsonReplacer } from "../node/index.ts";
-import { artifactRoutes } from "./artifact-routes.ts";
+import { artifactBodyRoutes, artifactRoutes } from "./artifact-routes.ts";
 import { callRoute } from "./call-route.ts";
 import { EventStreams } from "./event-stream.ts";
 import { explainIssues } from "./explain-issues.ts";
@@ -86,6 +86,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     await typed.register(callRoute(context));
     await typed.register(taskRoutes(context));
     await typed.register(artifactRoutes(context));
+    await typed.register(artifactBodyRoutes(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());
   });

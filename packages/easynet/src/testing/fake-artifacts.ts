@@ -9,7 +9,9 @@ export class FakeArtifacts implements Artifacts {
     const parts: Uint8Array[] = [];
     for await (const part of source) parts.push(part);
     const content = Buffer.concat(parts);
-    const cid = `b${String(this.#kept.size).padStart(58, "a").replaceAll(/[0189]/g, "a")}`;
+    const cid = `b${String(this.#kept.size)
+      .padStart(58, "a")
+      .replaceAll(/[0189]/g, "a")}`;
     const report = { cid, bytes: content.length, pinned: options.pin === true, complete: true, usedAtMs: 0 };
     this.#kept.set(cid, { report, content });
     return report;

@@ -9,11 +9,17 @@ import { LocalClient } from "../local-client.ts";
 const PROGRESS_STEP_MS = 250;
 
 /** Keeps a file and prints its address. @throws {EasynetError} ARTIFACT_TOO_LARGE, ARTIFACTS_FULL, INVALID_ARGUMENT */
-export async function putArtifact(context: CliContext, file: string, options: { readonly pin?: boolean }): Promise<void> {
+export async function putArtifact(
+  context: CliContext,
+  file: string,
+  options: { readonly pin?: boolean },
+): Promise<void> {
   const client = LocalClient.open(context.home);
   const path = `/api/artifacts${options.pin === true ? "?pin=true" : ""}`;
   const source = file === "-" ? process.stdin : await opened(file);
-  const stored = await context.interruptible((signal) => client.upload({ path, source: told(context, source), signal }));
+  const stored = await context.interruptible((signal) =>
+    client.upload({ path, source: told(context, source), signal }),
+  );
   if (!isArtifact(stored)) throw new EasynetError("INTERNAL", { reason: "the node sent no artifact" });
   if (context.json) context.printJson(stored);
   else context.print(stored.cid);

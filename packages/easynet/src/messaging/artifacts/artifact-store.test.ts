@@ -23,7 +23,13 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 async function open(limits: Partial<ArtifactLimits> = {}): Promise<ArtifactStore> {
-  return ArtifactStore.open({ folder, store, clock, logger: silentLogger, limits: { ...defaultArtifactLimits, ...limits } });
+  return ArtifactStore.open({
+    folder,
+    store,
+    clock,
+    logger: silentLogger,
+    limits: { ...defaultArtifactLimits, ...limits },
+  });
 }
 
 /** Content of one chunk. */

@@ -80,7 +80,10 @@ export class ArtifactStore {
     return this.#blocks.usedBytes;
   }
 
-  async put(source: ByteSource, options: { readonly pin?: boolean; readonly signal?: AbortSignal } = {}): Promise<ArtifactReport> {
+  async put(
+    source: ByteSource,
+    options: { readonly pin?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<ArtifactReport> {
     const hold: Hold = { hashes: new Set() };
     const { artifactBytesMax: bytesMax } = this.#options.limits;
     const leaves: string[] = [];
@@ -206,7 +209,16 @@ export class ArtifactStore {
       throw new EasynetError("ARTIFACTS_FULL", { usedBytes: this.usedBytes });
     }
     const usedAtMs = this.#options.clock.nowMs();
-    const entry = { cid, text, hold: { hashes: new Set<string>() }, bytes: 0, complete: false, pinned: false, usedAtMs, users: 0 };
+    const entry = {
+      cid,
+      text,
+      hold: { hashes: new Set<string>() },
+      bytes: 0,
+      complete: false,
+      pinned: false,
+      usedAtMs,
+      users: 0,
+    };
     this.#entries.set(text, entry);
     return entry;
   }
@@ -275,7 +287,10 @@ export class ArtifactStore {
   }
 
   /** Holds what is there of an artifact; true when that is all of it. */
-  async #recover(entry: Entry, disk: { readonly files: BlockFiles; readonly found: ReadonlyMap<string, number> }): Promise<boolean> {
+  async #recover(
+    entry: Entry,
+    disk: { readonly files: BlockFiles; readonly found: ReadonlyMap<string, number> },
+  ): Promise<boolean> {
     const plan = new FetchPlan(entry.cid, Number.MAX_SAFE_INTEGER);
     let missing = false;
     for (let hash = plan.next(); hash !== undefined; hash = plan.next()) {

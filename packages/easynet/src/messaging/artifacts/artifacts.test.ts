@@ -29,7 +29,15 @@ afterEach(async () => {
 async function artifactsOf(node: MeshNode, name: string, limits: Partial<ArtifactLimits> = {}): Promise<Artifacts> {
   const { mesh } = node;
   const [clock, own] = [world.clock, join(folder, name)];
-  return createArtifacts({ mesh, clock, store: new MemoryStore(), folder: own, logger: silentLogger, metrics: noMetrics, limits });
+  return createArtifacts({
+    mesh,
+    clock,
+    store: new MemoryStore(),
+    folder: own,
+    logger: silentLogger,
+    metrics: noMetrics,
+    limits,
+  });
 }
 
 async function pair(): Promise<{ readonly honest: MeshNode; readonly hostile: MeshNode }> {
@@ -60,12 +68,12 @@ function pretend({ mesh }: MeshNode, answer: (hash: string) => readonly Uint8Arr
 
 /** The disk is real and the clock is not: both go on until the promise settles. */
 async function settle<Value>(promise: Promise<Value>): Promise<Value> {
-  let settled = false;
+  const state = { settled: false };
   const end = (): void => {
-    settled = true;
+    state.settled = true;
   };
   promise.then(end, end);
-  while (!settled) {
+  while (!state.settled) {
     await new Promise<void>((resolve) => {
       setImmediate(resolve);
     });

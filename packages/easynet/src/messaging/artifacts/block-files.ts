@@ -71,7 +71,8 @@ export class BlockFiles {
 
   #failure(cause: unknown): EasynetError {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-    if (code === "ENOSPC" || code === "EDQUOT") return new EasynetError("STORAGE_FULL", { path: this.#folder }, { cause });
+    if (code === "ENOSPC" || code === "EDQUOT")
+      return new EasynetError("STORAGE_FULL", { path: this.#folder }, { cause });
     return new EasynetError("STORAGE_FAILED", { path: this.#folder, reason: String(cause) }, { cause });
   }
 }

@@ -5,7 +5,7 @@ export async function* cutChunks(source: AsyncIterable<Uint8Array> | Iterable<Ui
   let chunk = Buffer.alloc(CHUNK_BYTES);
   let [filled, count] = [0, 0];
   for await (const part of source) {
-    for (let offset = 0; offset < part.length; ) {
+    for (let offset = 0; offset < part.length;) {
       const taken = Math.min(part.length - offset, CHUNK_BYTES - filled);
       chunk.set(part.subarray(offset, offset + taken), filled);
       filled += taken;

@@ -124,7 +124,10 @@ function sizeIn(block: Uint8Array, start: number): number {
 }
 
 /** The nodes above chunks, the root last; none for a single chunk. @param leaves hashes of the chunks, in order */
-export function buildTree(leaves: readonly string[], bytes: number): { readonly root: Cid; readonly nodes: Uint8Array[] } {
+export function buildTree(
+  leaves: readonly string[],
+  bytes: number,
+): { readonly root: Cid; readonly nodes: Uint8Array[] } {
   const nodes: Uint8Array[] = [];
   let hashes = leaves;
   for (let height = 1; hashes.length > 1; height++) {

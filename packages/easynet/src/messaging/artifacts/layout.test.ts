@@ -1,5 +1,6 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { isEasynetError } from "../../kernel/index.ts";
 import { cutChunks } from "./chunks.ts";
 import { formatCid, hashOf, parseCid } from "./cid.ts";
 import { FetchPlan } from "./fetch-core.ts";
@@ -53,18 +54,32 @@ test("chunks are the same however the bytes come", async () => {
 
 test("an address has one spelling", () => {
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom(..."abz237A1="), minLength: 50, maxLength: 62 }), (text) => {
-      let cid;
-      try {
-        cid = parseCid(`bafkrei${text}`);
-      } catch (error) {
-        expect(error).toMatchObject({ code: "ARTIFACT_ID_INVALID" });
-        return;
-      }
-      expect(formatCid(cid)).toBe(`bafkrei${text}`);
-    }),
+    fc.property(
+      fc.string({ unit: fc.constantFrom("a", "b", "z", "2", "3", "7", "A", "1", "="), minLength: 50, maxLength: 62 }),
+      (text) => {
+        expect(spellingOf(`bafkrei${text}`)).toBeOneOf([`bafkrei${text}`, "ARTIFACT_ID_INVALID"]);
+      },
+    ),
   );
 });
+
+/** How an address is written that was read from this text, or the code of why it is none. */
+function spellingOf(text: string): unknown {
+  try {
+    return formatCid(parseCid(text));
+  } catch (error) {
+    return isEasynetError(error) ? error.code : error;
+  }
+}
+
+function outcomeOf(plan: FetchPlan, block: Uint8Array): unknown {
+  try {
+    plan.take(hashOf(block), block);
+    return plan.bytesTotal;
+  } catch (error) {
+    return isEasynetError(error) ? error.code : error;
+  }
+}
 
 describe("what is still needed", () => {
   test("any order of arrival ends with everything", async () => {
@@ -94,15 +109,8 @@ describe("what is still needed", () => {
         changed[place] = (changed[place] ?? 0) ^ change;
         const plan = new FetchPlan({ codec: "dag-pb", hash: hashOf(changed) }, 10_000_000);
         plan.next();
-        try {
-          plan.take(hashOf(changed), changed);
-        } catch (error) {
-          expect(["ARTIFACT_INVALID", "ARTIFACT_TOO_LARGE"]).toContain(error instanceof Error && "code" in error && error.code);
-          return;
-        }
-        // Only the hash of a chunk can differ and be a node: of other content.
-        expect(plan.done).toBe(false);
-        expect(plan.bytesTotal).toBe(700_000);
+        // Where only the hash of a chunk differs it is a node: of other content, and of as much.
+        expect(outcomeOf(plan, changed)).toBeOneOf(["ARTIFACT_INVALID", "ARTIFACT_TOO_LARGE", 700_000]);
       }),
     );
   });

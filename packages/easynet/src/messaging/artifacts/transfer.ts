@@ -41,7 +41,8 @@ export class Transfer {
   readonly #timer: Timer;
   readonly #listeners: readonly Disposable[];
   #alone = 0;
-  #hadSource = false;
+  /** One that was honest is gone: it may come back. */
+  #mayReturn = false;
   #forger: string | undefined;
   #writing = 0;
   #filling = false;
@@ -72,7 +73,6 @@ export class Transfer {
     if (!this.#asked.has(from) || this.#ended) return;
     this.#asked.set(from, 0);
     if (body[0] === 1 && !this.#sources.has(from)) {
-      this.#hadSource = true;
       this.#sources.set(from, { wants: new Set(), heardAtMs: this.#options.clock.monotonicMs() });
       this.#fill();
     } else this.#giveUpIfAlone();
@@ -195,6 +195,7 @@ export class Transfer {
     this.#asked.delete(did);
     if (source) {
       this.#sources.delete(did);
+      this.#mayReturn ||= did !== this.#forger;
       this.#alone = this.#options.clock.monotonicMs();
       for (const hash of source.wants) this.#options.arrival.plan.giveBack(hash);
     }
@@ -220,12 +221,12 @@ export class Transfer {
     if (this.#ended || this.#sources.size > 0 || this.#writing > 0) return;
     const { clock, limits, cid } = this.#options;
     const text = formatCid(cid);
-    if (this.#forger !== undefined) {
+    if (this.#forger !== undefined && !this.#mayReturn) {
       this.#end(new EasynetError("ARTIFACT_FORGED", { cid: text, peer: this.#forger }), false);
       return;
     }
     if ([...this.#asked.values()].some((askedAtMs) => askedAtMs > 0)) return;
-    if (!this.#hadSource) {
+    if (!this.#mayReturn) {
       // The disk may have all of it: only what it does not have is missing.
       if (!this.#filling) this.#end(new EasynetError("ARTIFACT_NOT_FOUND", { cid: text }), true);
     } else if (clock.monotonicMs() - this.#alone > limits.patienceMs) {
@@ -244,10 +245,16 @@ export class Transfer {
     for (const did of this.#sources.keys()) {
       this.#send(did, "artifact-cancel", { correlation: this.#options.number, body: new Uint8Array(0) });
     }
-    this.#options.arrival.stop(keep).then(
-      () => this.#settle.reject(error),
-      (cause: unknown) => this.#settle.reject(cause),
-    );
+    void this.#stop(error, keep);
+  }
+
+  async #stop(error: EasynetError, keep: boolean): Promise<void> {
+    try {
+      await this.#options.arrival.stop(keep);
+    } catch (cause) {
+      this.#options.logger.warn("what arrived of an artifact was not cleared up", { error: cause });
+    }
+    this.#settle.reject(error);
   }
 
   #close(): void {
