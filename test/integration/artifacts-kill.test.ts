@@ -19,19 +19,18 @@ interface Life {
 /** One life of the member; killed as soon as the condition holds. */
 async function live(args: readonly string[], killWhen: () => boolean): Promise<Life> {
   const child = fork(CHILD, [...args], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  let kept: readonly ArtifactReport[] = [];
-  let done: ArtifactReport | undefined;
+  const life: { kept: readonly ArtifactReport[]; done: ArtifactReport | undefined } = { kept: [], done: undefined };
   child.on("message", (message: { readonly kept?: readonly ArtifactReport[]; readonly done?: ArtifactReport }) => {
-    kept = message.kept ?? kept;
-    done = message.done ?? done;
+    life.kept = message.kept ?? life.kept;
+    life.done = message.done ?? life.done;
   });
   const ended = new Promise((resolve) => {
     child.once("exit", resolve);
   });
-  while (done === undefined && child.exitCode === null && !killWhen()) await sleep(2);
+  while (life.done === undefined && child.exitCode === null && !killWhen()) await sleep(2);
   child.kill("SIGKILL");
   await ended;
-  return { kept, done };
+  return life;
 }
 
 /** Blocks on disk, those that are being written included. */
