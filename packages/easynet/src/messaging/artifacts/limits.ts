@@ -11,7 +11,7 @@ export interface ArtifactLimits {
   readonly countMax: number;
   /** Artifacts fetched at once; one more: OVERLOADED. @default 16 */
   readonly transfersMax: number;
-  /** Blocks asked of one provider and not yet arrived: the bytes in flight, 256 KiB each. @default 8 */
+  /** Blocks asked of one provider and not yet arrived: the bytes in flight, 256 KiB each. @default 4 */
   readonly windowCount: number;
   /** Blocks that one peer may wait for here; more are answered with `artifact-missing`. @default 256 */
   readonly wantedPerPeerMax: number;
@@ -26,7 +26,7 @@ export const defaultArtifactLimits: ArtifactLimits = {
   artifactBytesMax: 4 * GIB,
   countMax: 10_000,
   transfersMax: 16,
-  windowCount: 8,
+  windowCount: 4,
   wantedPerPeerMax: 256,
   idleMs: 30_000,
   patienceMs: 15_000,
