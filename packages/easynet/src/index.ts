@@ -12,10 +12,11 @@ export type { AgentEvent, Budget, Priority } from "./model/index.ts";
 export type { RoutedEvent } from "./routing/index.ts";
 export type { BroadcastReport } from "./node/index.ts";
 export type { FoundOffer } from "./gateway/index.ts";
-export type { TaskReport } from "./messaging/index.ts";
+export type { ArtifactReport, TaskReport } from "./messaging/index.ts";
 export type { FindQuery } from "./state/index.ts";
 export {
   AgentNetwork,
+  type ArtifactAccess,
   Call,
   type CallOptions,
   type CallResult,

@@ -1,4 +1,5 @@
 import { Argument, Command, Option } from "commander";
+import { declareArtifact } from "./artifact-program.ts";
 import type { CliContext } from "./cli-context.ts";
 import { packageVersion, version } from "./commands/version.ts";
 import type { TextKey } from "./texts.ts";
@@ -137,6 +138,14 @@ const COMMANDS: readonly Declare[] = [
       .argument("[id]", context.text("messages.id"))
       .action(async (action, id) => (await import("./commands/messages.ts")).messages(context, action, id)),
   (program, context) =>
+    declareArtifact(
+      command(program, context, {
+        name: "artifact",
+        examples: ["easynet artifact put model.bin", "easynet artifact get bafybeig6zn… -o model.bin"],
+      }),
+      context,
+    ),
+  (program, context) =>
     command(program, context, { name: "maintenance", examples: ["easynet maintenance on", "easynet maintenance off"] })
       .addArgument(new Argument("<state>", context.text("maintenance.state")).choices(["on", "off"]))
       .action(async (state) => (await import("./commands/maintenance.ts")).maintenance(context, state === "on")),
@@ -216,6 +225,7 @@ type CommandName =
   | "tasks"
   | "send"
   | "messages"
+  | "artifact"
   | "maintenance"
   | "watch"
   | "demo"

@@ -1,4 +1,6 @@
 import { DEMO_TEXTS_EN, DEMO_TEXTS_ZH } from "./demo-texts.ts";
+import { ARTIFACT_TEXTS_EN, ARTIFACT_TEXTS_ZH } from "./artifact-texts.ts";
+import { COLUMN_TEXTS_EN, COLUMN_TEXTS_ZH } from "./column-texts.ts";
 import { JOIN_TEXTS_EN, JOIN_TEXTS_ZH } from "./join-texts.ts";
 import { MESSAGE_TEXTS_EN, MESSAGE_TEXTS_ZH } from "./message-texts.ts";
 import type { Language } from "./language.ts";
@@ -10,6 +12,8 @@ const en = {
   ...JOIN_TEXTS_EN,
   ...TASK_TEXTS_EN,
   ...MESSAGE_TEXTS_EN,
+  ...ARTIFACT_TEXTS_EN,
+  ...COLUMN_TEXTS_EN,
   "program.about": "The network between your agents: find, call and combine agents and functions on any machine.",
   "option.home": "folder of the node (EASYNET_HOME, or ~/.easynet)",
   "option.json": "one JSON object on stdout, errors too",
@@ -107,22 +111,6 @@ const en = {
   "maintenance.on": "{name} is in maintenance: it runs on, and nobody chooses what it offers",
   "maintenance.off": "{name} is offered to others again",
 
-  "column.name": "NAME",
-  "column.where": "WHERE",
-  "column.can": "CAN",
-  "column.price": "PRICE",
-  "column.state": "STATE",
-  "column.id": "ID",
-  "column.address": "ADDRESS",
-  "column.path": "PATH",
-  "column.connected": "CONNECTED",
-  "column.rtt": "ROUND TRIP",
-  "column.since": "SINCE",
-  "column.setting": "SETTING",
-  "column.value": "VALUE",
-  "column.origin": "FROM",
-  "column.variable": "VARIABLE",
-
   "call.about": "call a capability anywhere in the network",
   "call.name": "capability, see easynet agents",
   "call.args":
@@ -201,6 +189,8 @@ const zh: Record<TextKey, string> = {
   ...JOIN_TEXTS_ZH,
   ...TASK_TEXTS_ZH,
   ...MESSAGE_TEXTS_ZH,
+  ...ARTIFACT_TEXTS_ZH,
+  ...COLUMN_TEXTS_ZH,
   "program.about": "智能体之间的网络：在任意机器上发现、调用和组合智能体与函数。",
   "option.home": "节点目录（EASYNET_HOME 或 ~/.easynet）",
   "option.json": "在标准输出打印一个 JSON 对象，错误也是",
@@ -297,22 +287,6 @@ const zh: Record<TextKey, string> = {
   "maintenance.state": "on 或 off",
   "maintenance.on": "{name} 处于维护状态：继续运行，但没有人会选用它提供的能力",
   "maintenance.off": "{name} 已恢复供他人选用",
-
-  "column.name": "名称",
-  "column.where": "位置",
-  "column.can": "能力",
-  "column.price": "价格",
-  "column.state": "状态",
-  "column.id": "标识",
-  "column.address": "地址",
-  "column.path": "路径",
-  "column.connected": "连接",
-  "column.rtt": "往返时延",
-  "column.since": "已连接",
-  "column.setting": "设置项",
-  "column.value": "值",
-  "column.origin": "来源",
-  "column.variable": "环境变量",
 
   "call.about": "调用网络中任意位置的能力",
   "call.name": "能力名称，见 easynet agents",

@@ -10,6 +10,7 @@ import {
 import { z } from "zod";
 import { EasynetError, systemClock } from "../kernel/index.ts";
 import { jsonReplacer } from "../node/index.ts";
+import { artifactBodyRoutes, artifactRoutes } from "./artifact-routes.ts";
 import { callRoute } from "./call-route.ts";
 import { EventStreams } from "./event-stream.ts";
 import { explainIssues } from "./explain-issues.ts";
@@ -18,7 +19,7 @@ import { findRoutes } from "./find-routes.ts";
 import { Guard } from "./guard.ts";
 import { inviteRoutes, joinRoutes } from "./join-routes.ts";
 import { messageRoutes } from "./message-routes.ts";
-import { BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
+import { BODY_BYTES_MAX, BODY_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
 import { doctorRoute } from "./doctor-route.ts";
 import { taskRoutes } from "./task-routes.ts";
@@ -38,7 +39,8 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: BODY_TIMEOUT_MS,
+    http: { headersTimeout: REQUEST_TIMEOUT_MS },
     // Our routes are few and exact; a second spelling of a path is a second thing to guard.
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, apiError(error, request)),
@@ -85,6 +87,8 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     await typed.register(callRoute(context));
     await typed.register(taskRoutes(context));
     await typed.register(messageRoutes(context));
+    await typed.register(artifactRoutes(context));
+    await typed.register(artifactBodyRoutes(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());
   });

@@ -12,8 +12,12 @@ export const COLLECTED_ITEMS_COUNT_MAX = 10_000;
 export const EVENT_BACKLOG_BYTES_MAX = 1024 * 1024;
 /** Without a line for this long an event stream gets a comment, so that both ends notice a dead connection. */
 export const STREAM_HEARTBEAT_MS = 15_000;
-/** How long a request may take to arrive, head and body. */
+/** The body of an artifact; a larger one is refused, by length with BODY_TOO_LARGE, else with ARTIFACT_TOO_LARGE. */
+export const ARTIFACT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+/** How long the head of a request may take to arrive: without a token nobody holds a connection for longer. */
 export const REQUEST_TIMEOUT_MS = 10_000;
+/** How long a request may take to arrive with its body, which may be an artifact that is typed into a pipe. */
+export const BODY_TIMEOUT_MS = 3_600_000;
 /** How long `close` waits for running requests before it drops them. */
 export const CLOSE_TIMEOUT_MS = 10_000;
 /** A shorter token could be guessed. */

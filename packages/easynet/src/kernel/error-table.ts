@@ -3,6 +3,7 @@
  * Status names are the closed gRPC set (google.rpc.Code); codes are open: a new failure gets a new row.
  */
 import { type ErrorRow, type ErrorStatus, terminal, transient } from "./error-row.ts";
+import { ARTIFACT_ERRORS } from "./error-rows-artifacts.ts";
 import { IDENTITY_ERRORS } from "./error-rows-identity.ts";
 
 export const ERROR_TABLE = {
@@ -238,6 +239,7 @@ export const ERROR_TABLE = {
     "{subject} 未能在 {timeoutMs} 毫秒内完成。请延长时限或换一个提供者。",
   ),
   CANCELLED: terminal("CANCELLED", "{subject} was cancelled by its caller.", "{subject} 已被调用方取消。"),
+  ...ARTIFACT_ERRORS,
   // Node and storage
   STORAGE_FULL: transient(
     "RESOURCE_EXHAUSTED",

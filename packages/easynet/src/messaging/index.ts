@@ -1,5 +1,7 @@
 export { type NatsBridge, type NatsBridgeOptions, openNatsBridge } from "./bridge/nats-bridge.ts";
 export type { BridgedMessage } from "./bridge/nats-mapping.ts";
+export { type ArtifactsOptions, createArtifacts } from "./artifacts/artifacts.ts";
+export type { ArtifactReport, Artifacts, ByteSource, FetchOptions, FetchProgress } from "./artifacts/types.ts";
 export { createDelivery, type DeliveryOptions } from "./delivery/delivery.ts";
 export type { DeliveryLimits } from "./delivery/limits.ts";
 export type {

@@ -38,6 +38,10 @@ export class Home {
     return join(this.path, "node.db");
   }
 
+  get artifactsPath(): string {
+    return join(this.path, "artifacts");
+  }
+
   get tokenPath(): string {
     return join(this.path, "token");
   }

@@ -2,6 +2,7 @@ import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import { type Did, type KeyPair, parseDid } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
 import type {
+  Artifacts,
   Delivery,
   Exchanges,
   KindRegistry,
@@ -56,6 +57,7 @@ export interface NodeParts {
   readonly store: Store;
   readonly mesh: Mesh;
   readonly exchanges: Exchanges;
+  readonly artifacts: Artifacts;
   readonly swim: Swim;
   readonly gossip: Gossip;
   readonly directory: Directory;
@@ -88,6 +90,7 @@ export class RunningNode implements EasynetNode {
   readonly home: string;
   readonly joining: Joining;
   readonly messages: NodeMessages;
+  readonly artifacts: Artifacts;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -104,6 +107,7 @@ export class RunningNode implements EasynetNode {
     this.name = parts.name;
     this.home = parts.home.path;
     this.joining = parts.entrance.joining;
+    this.artifacts = parts.artifacts;
     this.#startedAtMs = parts.clock.nowMs();
     const messenger = new AgentMessenger({
       ...parts,
@@ -311,6 +315,7 @@ export class RunningNode implements EasynetNode {
   async #stop(): Promise<void> {
     const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
     const { entrance, messages, delivery, tasks, taskServer } = this.#parts;
+    this.artifacts.close();
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
     await directory.leave();

@@ -2,6 +2,7 @@ import { type AgentHost, createAgentHost, type ExecuteRequest, measureResources 
 import { type Did, type KeyPair, parseDid, verifyMembership } from "../identity/index.ts";
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from "../kernel/index.ts";
 import {
+  createArtifacts,
   createTaskCaller,
   createTaskServer,
   type Exchanges,
@@ -79,6 +80,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   entrance.open(mesh);
   const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey }));
   const ground = { ...shared, mesh, keyPair: nodeKey, epoch, store };
+  const artifacts = await createArtifacts({ ...shared, mesh, store, folder: home.artifactsPath });
   const knowing = createKnowing(ground);
   const { directory } = knowing;
   const talking = createTalking({ ...ground, ...knowing, observe: (event) => node.observe(event) });
@@ -108,7 +110,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, delivery, punch, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const parts = { mesh, ...talking, host, router, tasks, taskServer };
+  const parts = { mesh, ...talking, artifacts, host, router, tasks, taskServer };
   const node = new RunningNode({ ...basics, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
   await node.publish();

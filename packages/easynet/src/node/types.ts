@@ -1,6 +1,7 @@
 import type { Agent } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
 import type {
+  Artifacts,
   AskedTask,
   DeadLetters,
   DeliveryCounts,
@@ -258,6 +259,8 @@ export interface EasynetNode {
   delegateMembership(member: string): Promise<MembershipFile>;
   readonly joining: Joining;
   readonly messages: NodeMessages;
+  /** Bulk data by content address. */
+  readonly artifacts: Artifacts;
   /**
    * Gives the membership up; the node's key stays. The caller stops the node afterwards.
    * @throws {EasynetError} LEAVE_UNCONFIRMED on a node with the root key, unless `confirmed`

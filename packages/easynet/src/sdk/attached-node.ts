@@ -20,6 +20,7 @@ import type { CallRequest, RoutedEvent } from "../routing/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import type { FoundOffer } from "../gateway/index.ts";
 import type { FindQuery } from "../state/index.ts";
+import { type ArtifactAccess, artifactsOverHttp } from "./artifact-access.ts";
 import { findOverHttp, type LocalApi, taskOverHttp } from "./over-http.ts";
 import { InvocationRunner } from "./invocation-runner.ts";
 import type { NodeAccess, OfferedAgent } from "./node-access.ts";
@@ -63,6 +64,7 @@ class AttachedNode implements NodeAccess {
   readonly embedded = false;
   did = "";
   name = "";
+  readonly artifacts: ArtifactAccess;
   readonly #socket: WebSocket;
   readonly #api: LocalApi;
   readonly #calls = new Map<number, OpenCall>();
@@ -76,6 +78,7 @@ class AttachedNode implements NodeAccess {
   constructor(socket: WebSocket, api: LocalApi) {
     this.#socket = socket;
     this.#api = api;
+    this.artifacts = artifactsOverHttp(api);
     this.#runner = new InvocationRunner((message) => this.#send(message));
     socket.on("message", (data) => this.#receive(toBytes(data)));
     socket.on("close", (_code, reason) => this.#closed(reason.toString() || "the connection closed"));

@@ -4,6 +4,7 @@ import type { TaskReport } from "../messaging/index.ts";
 import type { RoutedEvent } from "../routing/index.ts";
 import type { FoundOffer } from "../gateway/index.ts";
 import { type FindQuery, parseQuery } from "../state/index.ts";
+import type { ArtifactAccess } from "./artifact-access.ts";
 import type { NodeAccess } from "./node-access.ts";
 import { type NodeOptions, openAccess } from "./open-access.ts";
 
@@ -17,6 +18,13 @@ import { type NodeOptions, openAccess } from "./open-access.ts";
  * ```
  */
 export class Client implements AsyncDisposable {
+  /** Large data by content address. */
+  readonly artifacts: ArtifactAccess = {
+    put: async (...given) => (await this.#open()).artifacts.put(...given),
+    get: (...given) => this.#getArtifact(...given),
+    list: async () => (await this.#open()).artifacts.list(),
+    remove: async (cid) => (await this.#open()).artifacts.remove(cid),
+  };
   readonly #options: NodeOptions;
   #access: Promise<NodeAccess> | undefined;
 
@@ -102,6 +110,10 @@ export class Client implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async *#getArtifact(...given: Parameters<ArtifactAccess["get"]>): AsyncGenerator<Uint8Array, void, void> {
+    yield* (await this.#open()).artifacts.get(...given);
   }
 
   #open(): Promise<NodeAccess> {

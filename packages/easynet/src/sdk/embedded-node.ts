@@ -1,3 +1,4 @@
+import { artifactsOfNode } from "./artifact-access.ts";
 import { type NodeAccess } from "./node-access.ts";
 import { foundOf, serveNode } from "../gateway/index.ts";
 import type { LoadedConfig } from "../node/index.ts";
@@ -17,6 +18,7 @@ export async function embedNode(config: LoadedConfig): Promise<NodeAccess> {
     call: (request, options) => node.call(request, options),
     find: async (query) => node.offers(query).map(foundOf),
     task: (id) => node.task(id),
+    artifacts: artifactsOfNode(node),
     offer: (agent) => node.addAgent(agent),
     onClosed: (listener) => void listeners.push(listener),
     close: () => served.stop(),

@@ -1,4 +1,5 @@
 export { AgentNetwork } from "./agent-network.ts";
+export type { ArtifactAccess } from "./artifact-access.ts";
 export { Call, type CallOptions, type CallResult } from "./call.ts";
 export { Client } from "./client.ts";
 export { ComputeNode, type ComputeNodeOptions, type Serving } from "./compute-node.ts";

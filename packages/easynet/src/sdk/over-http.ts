@@ -25,12 +25,33 @@ export async function taskOverHttp(api: LocalApi, id: string): Promise<TaskRepor
   throw new EasynetError("INTERNAL", { reason: "the node sent no task" });
 }
 
-async function getOverHttp({ url, token }: LocalApi, path: string): Promise<unknown> {
-  const response = await fetch(url + path, { headers: { authorization: `Bearer ${token}` } }).catch(
-    (cause: unknown) => {
-      throw new EasynetError("NODE_NOT_RUNNING", { home: url }, { cause });
-    },
-  );
+async function getOverHttp(api: LocalApi, path: string): Promise<unknown> {
+  return answerOf(await requestOverHttp(api, path));
+}
+
+interface HttpRequest {
+  readonly method?: "POST" | "DELETE";
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as it comes. */
+  readonly body?: ReadableStream;
+  readonly signal?: AbortSignal;
+}
+
+/** @throws {EasynetError} NODE_NOT_RUNNING, CANCELLED */
+export async function requestOverHttp(
+  { url, token }: LocalApi,
+  path: string,
+  request: HttpRequest = {},
+): Promise<Response> {
+  const headers = { ...request.headers, authorization: `Bearer ${token}` };
+  return fetch(url + path, { ...request, headers, ...(request.body && { duplex: "half" }) }).catch((cause: unknown) => {
+    if (request.signal?.aborted) throw new EasynetError("CANCELLED", { subject: path }, { cause });
+    throw new EasynetError("NODE_NOT_RUNNING", { home: url }, { cause });
+  });
+}
+
+/** What the node answered. @throws {EasynetError} when that is an error */
+export async function answerOf(response: Response): Promise<unknown> {
   const answer: unknown = await response.json();
   if (response.ok) return answer;
   if (isProblem(answer)) throw fromWireError({ ...answer, message: answer.detail, details: answer.details ?? {} });

@@ -1,3 +1,4 @@
+import { FakeArtifacts } from "./fake-artifacts.ts";
 import type { Agent, AgentMessage, TaskContext } from "../agents/index.ts";
 import { generateKeyPair, type KeyPair, parseDid } from "../identity/index.ts";
 import {
@@ -66,6 +67,7 @@ export class FakeNode implements EasynetNode {
   readonly home: string;
   /** Real invitations, kept in memory. */
   readonly joining: Invitations;
+  readonly artifacts = new FakeArtifacts();
   /** What `task` and `tasks` tell, by id: a fake node stores none of its own. */
   readonly storedTasks = new Map<string, TaskReport>();
   /** Messages to its own agents; nothing waits and nothing dies. */

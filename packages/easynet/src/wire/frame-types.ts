@@ -59,6 +59,13 @@ export const FRAME_TYPES = {
   "message-gap": 114,
   /** First of the recipient on a new link: what it has of every lane. */
   "message-watermarks": 115,
+  /** Artifacts by content address: who has one, and its blocks (docs/protocol/artifacts.md). */
+  "artifact-ask": 136,
+  "artifact-have": 137,
+  "artifact-want": 138,
+  "artifact-block": 139,
+  "artifact-missing": 140,
+  "artifact-cancel": 141,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;

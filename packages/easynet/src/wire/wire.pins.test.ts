@@ -74,6 +74,12 @@ describe("pinned numbers", () => {
       "message-ack": 113,
       "message-gap": 114,
       "message-watermarks": 115,
+      "artifact-ask": 136,
+      "artifact-have": 137,
+      "artifact-want": 138,
+      "artifact-block": 139,
+      "artifact-missing": 140,
+      "artifact-cancel": 141,
     });
     expect(LANES).toEqual(["control", "high", "normal", "bulk"]);
     expect(PROTOCOL_VERSIONS).toEqual({ min: 1, max: 1 });

@@ -1,0 +1,36 @@
+/** Headings of tables. */
+export const COLUMN_TEXTS_EN = {
+  "column.name": "NAME",
+  "column.where": "WHERE",
+  "column.can": "CAN",
+  "column.price": "PRICE",
+  "column.state": "STATE",
+  "column.id": "ID",
+  "column.address": "ADDRESS",
+  "column.path": "PATH",
+  "column.connected": "CONNECTED",
+  "column.rtt": "ROUND TRIP",
+  "column.since": "SINCE",
+  "column.setting": "SETTING",
+  "column.value": "VALUE",
+  "column.origin": "FROM",
+  "column.variable": "VARIABLE",
+} as const;
+
+export const COLUMN_TEXTS_ZH: Readonly<Record<keyof typeof COLUMN_TEXTS_EN, string>> = {
+  "column.name": "名称",
+  "column.where": "位置",
+  "column.can": "能力",
+  "column.price": "价格",
+  "column.state": "状态",
+  "column.id": "标识",
+  "column.address": "地址",
+  "column.path": "路径",
+  "column.connected": "连接",
+  "column.rtt": "往返时延",
+  "column.since": "已连接",
+  "column.setting": "设置项",
+  "column.value": "值",
+  "column.origin": "来源",
+  "column.variable": "环境变量",
+};

@@ -1,0 +1,154 @@
+import { type Clock, EasynetError, type Logger, type Metrics } from "../../kernel/index.ts";
+import type { Mesh } from "../../mesh/index.ts";
+import type { Store } from "../../storage/index.ts";
+import { FRAME_TYPES } from "../../wire/index.ts";
+import { ArtifactStore } from "./artifact-store.ts";
+import { formatCid, parseCid } from "./cid.ts";
+import { type ArtifactLimits, defaultArtifactLimits } from "./limits.ts";
+import { Provider } from "./provider.ts";
+import { Transfer } from "./transfer.ts";
+import type { ArtifactReport, Artifacts, FetchOptions, FetchProgress } from "./types.ts";
+
+export interface ArtifactsOptions {
+  readonly mesh: Mesh;
+  readonly store: Store;
+  /** Blocks are kept here; nothing else may be in it. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly limits?: Partial<ArtifactLimits>;
+}
+
+/** Finds what is on disk, and serves it from then on. @throws {EasynetError} STORAGE_FAILED */
+export async function createArtifacts(options: ArtifactsOptions): Promise<Artifacts> {
+  const limits = { ...defaultArtifactLimits, ...options.limits };
+  const logger = options.logger.child({ component: "artifacts" });
+  const artifacts = await ArtifactStore.open({ ...options, limits, logger });
+  return new ArtifactService({ ...options, limits, logger }, artifacts);
+}
+
+interface Running {
+  readonly transfer: Transfer;
+  readonly watchers: Set<(progress: FetchProgress) => void>;
+  waiters: number;
+}
+
+class ArtifactService implements Artifacts {
+  readonly #options: ArtifactsOptions & { readonly limits: ArtifactLimits };
+  readonly #artifacts: ArtifactStore;
+  readonly #provider: Provider;
+  readonly #running = new Map<string, Promise<Running>>();
+  readonly #transfers = new Map<number, Transfer>();
+  #number = 0;
+  #closed = false;
+
+  constructor(options: ArtifactsOptions & { readonly limits: ArtifactLimits }, artifacts: ArtifactStore) {
+    this.#options = options;
+    this.#artifacts = artifacts;
+    const { mesh, limits } = options;
+    this.#provider = new Provider({ ...options, artifacts, wantedPerPeerMax: limits.wantedPerPeerMax });
+    mesh.handle(FRAME_TYPES["artifact-have"], ({ from, correlation, body }) =>
+      this.#transfers.get(correlation)?.onHave(from, body),
+    );
+    mesh.handle(FRAME_TYPES["artifact-block"], ({ from, correlation, body }) =>
+      this.#transfers.get(correlation)?.onBlock(from, body),
+    );
+    mesh.handle(FRAME_TYPES["artifact-missing"], ({ from, correlation, body }) =>
+      this.#transfers.get(correlation)?.onMissing(from, body),
+    );
+  }
+
+  put(...given: Parameters<Artifacts["put"]>): ReturnType<Artifacts["put"]> {
+    return this.#artifacts.put(...given);
+  }
+
+  get(cid: string): ArtifactReport | undefined {
+    return this.#artifacts.get(cid);
+  }
+
+  list(): readonly ArtifactReport[] {
+    return this.#artifacts.list();
+  }
+
+  open(cid: string): AsyncGenerator<Uint8Array, void, void> {
+    return this.#artifacts.read(cid);
+  }
+
+  pin(cid: string, pinned: boolean): Promise<void> {
+    return this.#artifacts.pin(cid, pinned);
+  }
+
+  remove(cid: string): Promise<void> {
+    return this.#artifacts.remove(cid);
+  }
+
+  async fetch(cid: string, options: FetchOptions = {}): Promise<ArtifactReport> {
+    const { signal, onProgress } = options;
+    const known = this.#artifacts.get(cid);
+    if (known?.complete) return known;
+    const cancelled = new EasynetError("CANCELLED", { subject: "The artifact" });
+    if (signal?.aborted) throw cancelled;
+    const running = await this.#run(formatCid(parseCid(cid)), options);
+    running.waiters++;
+    if (onProgress) running.watchers.add(onProgress);
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(cancelled);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    try {
+      return await Promise.race([running.transfer.finished, aborted.promise]);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      if (onProgress) running.watchers.delete(onProgress);
+      running.waiters--;
+      // Whoever else waits for it goes on.
+      if (running.waiters === 0) {
+        running.transfer.cancel(cancelled);
+        await running.transfer.finished.catch(() => undefined);
+      }
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#provider.close();
+    for (const transfer of this.#transfers.values()) transfer.cancel(new EasynetError("NODE_STOPPING", {}));
+  }
+
+  async #run(cid: string, options: FetchOptions): Promise<Running> {
+    const { limits } = this.#options;
+    if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
+    const known = this.#running.get(cid);
+    if (known) return known;
+    if (this.#running.size >= limits.transfersMax) {
+      throw new EasynetError("OVERLOADED", { subject: "The fetching of artifacts", queued: this.#running.size });
+    }
+    const started = this.#start(cid, options);
+    this.#running.set(cid, started);
+    try {
+      return await started;
+    } catch (error) {
+      this.#running.delete(cid);
+      throw error;
+    }
+  }
+
+  async #start(text: string, { from = [] }: FetchOptions): Promise<Running> {
+    const cid = parseCid(text);
+    const arrival = await this.#artifacts.arrive(cid);
+    const watchers = new Set<(progress: FetchProgress) => void>();
+    const number = (this.#number = (this.#number % 0xffff_ffff) + 1);
+    const onProgress = (progress: FetchProgress): void => {
+      for (const watcher of watchers) watcher(progress);
+    };
+    const transfer = new Transfer({ ...this.#options, cid, number, arrival, from, onProgress });
+    this.#transfers.set(number, transfer);
+    const end = (): void => {
+      this.#transfers.delete(number);
+      this.#running.delete(text);
+    };
+    transfer.finished.then(end, end);
+    return { transfer, watchers, waiters: 0 };
+  }
+}

@@ -1,0 +1,58 @@
+import type { Did } from "../../identity/index.ts";
+
+export interface ArtifactReport {
+  /** Content address: base32 CID version 1. */
+  readonly cid: string;
+  readonly bytes: number;
+  /** Stays when the store is full. */
+  readonly pinned: boolean;
+  /** False while not all of it is here; what is there is not fetched again. */
+  readonly complete: boolean;
+  readonly usedAtMs: number;
+}
+
+export interface FetchProgress {
+  /** Bytes of content here; what an earlier fetch brought counts. */
+  readonly bytes: number;
+  /** Undefined until the first block told it. */
+  readonly bytesTotal: number | undefined;
+}
+
+export interface FetchOptions {
+  /** Members to ask besides those linked. */
+  readonly from?: readonly Did[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: FetchProgress) => void;
+}
+
+export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+/** Bulk data by content address, on this node and fetched from members that have it. */
+export interface Artifacts {
+  /**
+   * Keeps the bytes; the same bytes have the same address. On disk when it resolves.
+   * @throws {EasynetError} ARTIFACT_TOO_LARGE, ARTIFACTS_FULL, STORAGE_FULL; nothing is kept then
+   */
+  put(source: ByteSource, options?: { readonly pin?: boolean; readonly signal?: AbortSignal }): Promise<ArtifactReport>;
+  /** Undefined unless something of it is here. @throws {EasynetError} ARTIFACT_ID_INVALID */
+  get(cid: string): ArtifactReport | undefined;
+  list(): readonly ArtifactReport[];
+  /**
+   * Its bytes in order, each chunk verified, from this node only; it is not removed while it is read.
+   * @throws {EasynetError} ARTIFACT_ID_INVALID, ARTIFACT_NOT_FOUND, ARTIFACT_DAMAGED
+   */
+  open(cid: string): AsyncGenerator<Uint8Array, void, void>;
+  /**
+   * Makes it complete here: at once when it is, else from members that have it, going on where an earlier fetch ended.
+   * @throws {EasynetError} ARTIFACT_ID_INVALID, ARTIFACT_NOT_FOUND (no member in reach has it), ARTIFACT_UNREACHABLE (who
+   * had it is gone; what arrived is kept), ARTIFACT_INVALID and ARTIFACT_FORGED (nothing is kept), ARTIFACT_TOO_LARGE,
+   * ARTIFACTS_FULL, STORAGE_FULL, OVERLOADED, CANCELLED
+   */
+  fetch(cid: string, options?: FetchOptions): Promise<ArtifactReport>;
+  /** @throws {EasynetError} ARTIFACT_ID_INVALID, ARTIFACT_NOT_FOUND */
+  pin(cid: string, pinned: boolean): Promise<void>;
+  /** Chunks that other artifacts share stay. @throws {EasynetError} ARTIFACT_ID_INVALID, ARTIFACT_NOT_FOUND, ARTIFACT_BUSY */
+  remove(cid: string): Promise<void>;
+  /** Ends fetches and what is being sent; the files stay. */
+  close(): void;
+}
