@@ -19,9 +19,8 @@ const FAILURE_COUNT_MAX = 20;
 const PROGRESS_INTERVAL_MS = 5000;
 
 interface State {
-  /** What a state belongs to: with other sources or another size it is begun anew. */
+  /** What a state belongs to: with other sources it is begun anew; towards another number of cases it goes on. */
   readonly sources: string;
-  readonly cases: number;
   readonly seed: number;
   done: number;
   batch: number;
@@ -61,14 +60,13 @@ function openState(name: string, plan: SlowPlan, { seed, record }: Settings): St
   const path = join(STATE_FOLDER, `${name}.json`);
   if (record && existsSync(path)) {
     const state: State = JSON.parse(readFileSync(path, "utf8"));
-    if (state.sources === sources && state.cases === cases && (seed ?? state.seed) === state.seed) {
+    if (state.sources === sources && (seed ?? state.seed) === state.seed) {
       process.stderr.write(`${name}: goes on after ${state.done} of ${cases} (seed ${state.seed})\n`);
       return state;
     }
   }
   return {
     sources,
-    cases,
     seed: seed ?? randomInt(2 ** 31),
     done: 0,
     batch: 0,
@@ -144,9 +142,9 @@ async function runItem(name: string, settings: Settings): Promise<object> {
     if (settings.record) saveState(name, state);
   }
   if (process.stderr.isTTY) process.stderr.write("\n");
-  const { cases, seed, figures, failureCount, failures } = state;
+  const { done, seed, figures, failureCount, failures } = state;
   const durationS = Math.round(state.durationMs / 1000);
-  const result = { cases, ...figures, failureCount, failures, seed, durationS, ...startedWith };
+  const result = { cases: done, ...figures, failureCount, failures, seed, durationS, ...startedWith };
   if (!settings.record) return { name, ...result };
   rmSync(join(STATE_FOLDER, `${name}.json`), { force: true });
   return { name, ...recordResult(plan.issue ?? ISSUE, name, result) };
