@@ -13,5 +13,5 @@ describe.skipIf(missing !== undefined)(`flapping cables${missing === undefined ?
     expect(leaks.map((leak) => leak.split(":", 1)[0])).toEqual(
       expect.arrayContaining(["b leaks timers", "b leaks fileDescriptors", "b leaks heapBytes"]),
     );
-  }, 120_000);
+  }, 300_000);
 });

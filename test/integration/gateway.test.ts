@@ -221,17 +221,21 @@ describe("the API", () => {
 
   test("opens 64 event streams and refuses one more until one is closed", async () => {
     const other = await startTestGateway();
+    // A response that nobody holds is collected, and its stream ends with it.
+    const held: Response[] = [];
     const open = async (): Promise<{ status: number; leave: () => void }> => {
       const abort = new AbortController();
       const headers = { authorization: `Bearer ${TOKEN}` };
-      const { status } = await fetch(`${other.gateway.url}/api/events`, { headers, signal: abort.signal });
-      return { status, leave: () => abort.abort() };
+      const response = await fetch(`${other.gateway.url}/api/events`, { headers, signal: abort.signal });
+      held.push(response);
+      return { status: response.status, leave: () => abort.abort() };
     };
     const streams = await Promise.all(Array.from({ length: 64 }, open));
     expect(streams.every(({ status }) => status === 200)).toBe(true);
     expect(await send(`${other.gateway.url}/api/events`)).toMatchObject({ status: 429, body: { code: "OVERLOADED" } });
     streams[0]?.leave();
     await expect.poll(async () => (await open()).status, { timeout: 10_000 }).toBe(200);
+    expect(held.length).toBeGreaterThan(64);
     await other.gateway.close();
   });
 
