@@ -59,7 +59,7 @@ test("hub-less: the two of five that were started first are killed, a sixth is l
     const { stdout } = run("n6", "agents", "--can", "count-words", "--json");
     return ["n3", "n4", "n5", "n6"].filter((name) => stdout.includes(`built-in@${name}`));
   };
-  const endMs = performance.now() + 30_000;
+  const endMs = performance.now() + 90_000;
   while (offering().length < 4) expect(performance.now()).toBeLessThan(endMs);
   for (const target of ["n3", "n4", "n5"]) {
     const called = run("n6", "call", "count-words", "one two three", "--target", target);
@@ -71,7 +71,7 @@ test("hub-less: the two of five that were started first are killed, a sixth is l
   while (run("n5", "call", "echo", "hello", "--target", "n7").status !== 0) {
     expect(performance.now()).toBeLessThan(endMs);
   }
-}, 90_000);
+}, 180_000);
 
 function codeFrom(name: string): string {
   return run(name, "invite").stdout.trim().replace("easynet join ", "");
