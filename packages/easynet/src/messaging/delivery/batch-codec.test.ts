@@ -98,11 +98,12 @@ describe("a batch", () => {
     const { batch } = built(messages);
     fc.assert(
       fc.property(fc.nat(batch.length - 1), fc.nat(255), fc.nat(batch.length), (at, value, length) => {
-        const damaged = Buffer.from(batch.subarray(0, length));
+        const shortened = Buffer.from(batch.subarray(0, length));
+        if (length < batch.length) expect(codeOf(() => readBatch(shortened))).toBe("FRAME_MALFORMED");
+        // Shortened and with its length field changed to suit, it may be another, well-formed batch.
+        const damaged = Buffer.from(shortened);
         if (at < damaged.length) damaged[at] = value;
-        const run = (): unknown => readBatch(damaged);
-        expect(["none", "FRAME_MALFORMED"]).toContain(codeOf(run));
-        expect(length < batch.length && codeOf(run) === "none").toBe(false);
+        expect(["none", "FRAME_MALFORMED"]).toContain(codeOf(() => readBatch(damaged)));
       }),
       { numRuns: 2000 },
     );
