@@ -3,7 +3,6 @@
  * mesh, or the directory alone. Joins, leaves, crashes, restarts, changes, partitions and heals are drawn from one
  * seed; then the network is whole, and comes to rest. What must hold stands in world-checks.ts.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Did } from "../../packages/easynet/src/identity/index.ts";
 import { noMetrics, pick, type Random, seededRandom, silentLogger } from "../../packages/easynet/src/kernel/index.ts";
 import { createGossip, createSwim, type Gossip, type Swim } from "../../packages/easynet/src/mesh/index.ts";
@@ -91,40 +90,38 @@ export class World {
   async run(): Promise<readonly string[]> {
     const { activeMs, paceMs, quietMs } = this.#options;
     for (const place of this.#places) if (this.#random.next() < 0.8) await this.#start(place);
-    await this.#pass(2000);
+    this.#pass(2000);
     for (let passedMs = 0; passedMs < activeMs;) {
       const stepMs = this.#random.next() * paceMs;
       passedMs += stepMs;
-      await this.#pass(stepMs);
+      this.#pass(stepMs);
       await this.#act();
     }
     this.#active = false;
     this.#heal();
     this.#meet();
-    await this.#settle();
+    this.#settle();
     this.checks.quiet = true;
     this.quietBytes = 0;
-    await this.#pass(quietMs);
+    this.#pass(quietMs);
     this.checks.compare();
     for (const place of this.#places) this.#end(place);
     return this.checks.problems;
   }
 
-  async #settle(): Promise<void> {
+  #settle(): void {
     for (let passedMs = 0; passedMs < this.#options.settleMsMax; passedMs += 1000) {
-      await this.#pass(1000);
+      this.#pass(1000);
       if (!this.checks.agreed) continue;
       this.convergedMs = passedMs + 1000;
       return;
     }
   }
 
-  async #pass(durationMs: number): Promise<void> {
+  #pass(durationMs: number): void {
     for (let leftMs = durationMs; leftMs > 0; leftMs -= 1000) {
       this.#link();
       this.#clock.advance(Math.min(leftMs, 1000));
-      // What is checked on other threads is done by then, as long as promises get their turn.
-      await nextTurn();
     }
   }
 
@@ -149,7 +146,7 @@ export class World {
     else {
       this.#end(place);
       if (falls(crash)) return;
-      await this.#pass(this.#random.next() * 2000);
+      this.#pass(this.#random.next() * 2000);
       await this.#start(place);
     }
   }
@@ -221,10 +218,10 @@ export class World {
     if (!process) return;
     place.ended.set(process.epoch, this.#clock.monotonicMs());
     const leaving = process.directory.leave();
-    await this.#pass(50);
+    this.#pass(50);
     await leaving;
     process.knowing?.swim.leave();
-    await this.#pass(50);
+    this.#pass(50);
     this.#end(place);
   }
 

@@ -51,6 +51,16 @@ describe("the failure detector", () => {
     expect(swim.health).toBe(1);
   });
 
+  test("reports a member when it hears of it first, alive or suspect", () => {
+    const swim = core();
+    const effects = hear(swim, [update(other), update(third, { status: "suspect" })]);
+    const changes = effects.filter(({ kind }) => kind === "changed");
+    expect(changes).toMatchObject([
+      { did: other, from: undefined, to: "alive" },
+      { did: third, from: undefined, to: "suspect" },
+    ]);
+  });
+
   test("asks others when a member does not answer, suspects it when they say no, and declares it dead", () => {
     const swim = linked();
     swim.step({ kind: "link-down", peer: other }, 100);

@@ -205,7 +205,7 @@ export class SwimCore {
       return;
     }
     if (supersedes(update, known)) {
-      this.#apply(known, update);
+      this.#apply(known, update, known.status);
       return;
     }
     this.#rumours.heard(update);
@@ -229,7 +229,8 @@ export class SwimCore {
     this.#apply(member, update, undefined);
   }
 
-  #apply(member: SwimMember, update: SwimUpdate, from: SwimMember["status"] | undefined = member.status): void {
+  /** @param from its status before; undefined for somebody new */
+  #apply(member: SwimMember, update: SwimUpdate, from: SwimMember["status"] | undefined): void {
     const { epoch, incarnation, status, by } = update;
     member.accusers.clear();
     this.#partCount += Number(takesPart(status)) - Number(takesPart(member.status));
@@ -371,7 +372,7 @@ export class SwimCore {
     this.#effects.push({ kind: "count", what: "probe-failed" });
     const update: SwimUpdate = { ...updateOf(member), status: "suspect", by: this.#self };
     if (member.status === "suspect") this.#confirm(member, update);
-    else this.#apply(member, update);
+    else this.#apply(member, update, member.status);
   }
 
   #sweep(): void {
@@ -382,7 +383,7 @@ export class SwimCore {
       if (endsAtMs > this.#nowMs) {
         this.#sweepAtMs = Math.min(this.#sweepAtMs, endsAtMs);
       } else if (member.status === "suspect") {
-        this.#apply(member, { ...updateOf(member), status: "dead", by: this.#self });
+        this.#apply(member, { ...updateOf(member), status: "dead", by: this.#self }, member.status);
       } else {
         this.#members.delete(member.did);
       }
