@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { storeContract } from "../testing/contracts/store.ts";
-import { MIGRATIONS, openForWriting } from "./schema.ts";
-import { openStore, openStoreWith } from "./sqlite-store.ts";
-import type { Store, Write } from "./types.ts";
+import { storeContract } from "../../packages/easynet/src/testing/contracts/store.ts";
+import { MIGRATIONS, openForWriting } from "../../packages/easynet/src/storage/schema.ts";
+import { openStore, openStoreWith } from "../../packages/easynet/src/storage/sqlite-store.ts";
+import type { Store, Write } from "../../packages/easynet/src/storage/types.ts";
 
 let folder = "";
 let files = 0;
