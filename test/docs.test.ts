@@ -129,9 +129,9 @@ async function compile(snippets: readonly Snippet[]): Promise<readonly string[]>
   };
   await writeFile(join(folder, "tsconfig.json"), JSON.stringify(config));
   const compiler = join(ROOT, "node_modules", "typescript", "bin", "tsc");
-  const output = await promisify(execFile)(process.execPath, [compiler, "-p", folder, "--pretty", "false"], {
-    cwd: folder,
-  }).then(
+  // One thread: several would each work out the types of the whole package for themselves.
+  const options = ["-p", folder, "--pretty", "false", "--singleThreaded"];
+  const output = await promisify(execFile)(process.execPath, [compiler, ...options], { cwd: folder }).then(
     ({ stdout }) => stdout,
     (error: { stdout?: string; message: string }) => error.stdout ?? error.message,
   );

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { QUICK } from "../quick.ts";
 import { firstProblem, search, seedCount, seeds } from "./seeds.ts";
 import { World, type WorldOptions } from "./world.ts";
 import type { ProfileName } from "./world-profiles.ts";
@@ -21,7 +22,7 @@ test.each(profiles.flatMap((profile) => (["few", "all"] as const).map((links) =>
   },
 );
 
-test("so it does in worlds of thirty nodes", async () => {
+test.skipIf(QUICK)("so it does in worlds of thirty nodes", async () => {
   const options = { ...alone, nodeCount: 30, profile: "partitions" } as const;
   expect(await search(seeds(Math.ceil(SEED_COUNT / 10)), (seed) => run(seed, options))).toEqual([]);
 });

@@ -133,7 +133,7 @@ export class MeshSimulation {
       this.#problem(member, `got frame ${frame.sequence} of lane ${frame.lane} after ${last}`);
     }
     view.last.set(frame.lane, frame.sequence);
-    if (frame.body.some((byte) => byte !== frame.correlation % 251))
+    if (Buffer.compare(frame.body, bodyOf(frame.correlation, frame.body.length)) !== 0)
       this.#problem(member, "got a body that is not the sent one");
     const key = `${view.peerNode} ${member.index} ${frame.lane}`;
     this.#round?.set(key, [...(this.#round.get(key) ?? []), frame.correlation]);
@@ -228,7 +228,7 @@ export class MeshSimulation {
   #send(member: Member, to: Did, { lane, correlation }: { readonly lane: Lane; readonly correlation: number }): void {
     const size = this.#random.next() < 0.05 ? 40_000 : Math.floor(this.#random.next() * 400);
     try {
-      member.node.mesh.send(to, { lane, type: TYPE, correlation, body: new Uint8Array(size).fill(correlation % 251) });
+      member.node.mesh.send(to, { lane, type: TYPE, correlation, body: bodyOf(correlation, size) });
     } catch (error) {
       const isExpected = isEasynetError(error, "BACKPRESSURE") || isEasynetError(error, "PEER_UNREACHABLE");
       if (!isExpected) this.#problem(member, `could not send: ${String(error)}`);
@@ -291,4 +291,8 @@ export class MeshSimulation {
 
 function pairOf(one: number, two: number): string {
   return `${Math.min(one, two)}-${Math.max(one, two)}`;
+}
+
+function bodyOf(correlation: number, length: number): Uint8Array {
+  return new Uint8Array(length).fill(correlation % 251);
 }

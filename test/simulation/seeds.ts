@@ -1,10 +1,11 @@
+import { caseCount } from "../quick.ts";
+
 /**
- * Which seeds the simulations draw. More: EASYNET_SIM_SEEDS=1000; one: EASYNET_SIM_SEED=7. `npm run check` sets
- * EASYNET_SIM_QUICK and draws a quarter of what `npm test` draws; the slow lane draws thousands.
+ * Which seeds the simulations draw. More: EASYNET_SIM_SEEDS=1000; one: EASYNET_SIM_SEED=7. `npm run check` draws fewer
+ * than `npm test` (test/quick.ts); the slow lane draws thousands.
  */
 const ONE_SEED = process.env["EASYNET_SIM_SEED"];
 const SEEDS = process.env["EASYNET_SIM_SEEDS"];
-const QUICK_SHARE = 4;
 
 interface Found {
   readonly seed: number;
@@ -13,8 +14,7 @@ interface Found {
 
 /** Seeds in this run of a simulation that draws `count` in `npm test`. */
 export function seedCount(count: number): number {
-  if (SEEDS !== undefined) return Number(SEEDS);
-  return process.env["EASYNET_SIM_QUICK"] === undefined ? count : Math.ceil(count / QUICK_SHARE);
+  return SEEDS === undefined ? caseCount(count) : Number(SEEDS);
 }
 
 /** The first `count` seeds, or the one that was asked for. */

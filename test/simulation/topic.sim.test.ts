@@ -15,7 +15,7 @@ import { verifies } from "../requirements.ts";
 verifies("messaging:shape:reach");
 
 const MEMBERS = 50;
-const MESSAGES = 200;
+const MESSAGES = 100;
 const PAYLOAD = "x".repeat(256);
 const TOPIC = "ticks";
 

@@ -2,6 +2,7 @@ import { encode, getSignaturePayload } from "iso-ucan/envelope";
 import { Delegation } from "iso-ucan/delegation";
 import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { tries } from "../../../../test/quick.ts";
 import { keyPairFromSeed, parseDid, verifySignature } from "./keys.ts";
 import {
   issueMembership,
@@ -183,7 +184,7 @@ describe("a membership", () => {
           expect.objectContaining({ code: "MEMBERSHIP_INVALID" }),
         );
       }),
-      { numRuns: 2000 },
+      tries(2000),
     );
   });
 

@@ -105,7 +105,7 @@ describe("an error from a peer", () => {
   });
 
   test("cannot fill our memory or change a prototype", () => {
-    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`k${index}`, "x".repeat(10_000)]));
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`k${index}`, "x".repeat(10_000)]));
     const error = fromWireError(hostile({ code: "CANCELLED", message: "", details: many }));
     expect(JSON.stringify(error).length).toBeLessThan(100_000);
     const wire: WireError = JSON.parse(

@@ -3,6 +3,7 @@ import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { generateCertificate, verifyPeerCertificate } from "@libp2p/tls/utils";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { tries } from "../../../../test/quick.ts";
 import { generateKeyPair } from "../identity/index.ts";
 import { peerIdFromDid } from "./libp2p-address.ts";
 import { issueCertificate, readCertificate } from "./libp2p-certificate.ts";
@@ -35,7 +36,7 @@ describe("handshake certificate", () => {
         }
         expect(["refused", keyPair.did]).toContain(outcome);
       }),
-      { numRuns: 300 },
+      tries(300),
     );
   });
 

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { verifies } from "../../../../test/requirements.ts";
+import { tries } from "../../../../test/quick.ts";
 import { fakeDid } from "../testing/index.ts";
 import { type Leg, RELAY_LIMITS, RelayCore, type RelayEffect } from "./relay-core.ts";
 
@@ -163,7 +164,7 @@ describe("a member that carries circuits", () => {
   });
 
   test("whatever comes, waits no more than a window per direction, and nothing is left when everybody is gone", () => {
-    expect(fc.check(staysWithin(limits), { numRuns: 2000 })).toMatchObject({ failed: false, counterexample: null });
+    expect(fc.check(staysWithin(limits), tries(2000))).toMatchObject({ failed: false, counterexample: null });
   });
 
   test("which would show a member that lets more than a window through, or carries too many", () => {

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { tries } from "../../../../test/quick.ts";
 import { isEasynetError } from "../kernel/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { decodeEvent, encodeEvent } from "./event-codec.ts";
@@ -83,7 +84,7 @@ describe("the bytes of events", () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expect(decodesOrRefuses(bytes)).toBe(true);
       }),
-      { numRuns: 2000 },
+      tries(2000),
     );
   });
 
@@ -94,7 +95,7 @@ describe("the bytes of events", () => {
         bytes[position % bytes.length] = byte;
         expect(decodesOrRefuses(bytes)).toBe(true);
       }),
-      { numRuns: 1000 },
+      tries(1000),
     );
   });
 });

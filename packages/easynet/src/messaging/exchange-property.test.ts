@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { tries } from "../../../../test/quick.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { exchangePair, finalEvent, readAll } from "../testing/exchange-pair.ts";
 import { WINDOW_BYTES_MIN } from "./limits.ts";
@@ -48,6 +49,6 @@ test("whatever the sizes, windows and speeds are, all events arrive once and in 
       expect(outcome.done).toBe(true);
       expect([caller.exchanges.openCount, provider.exchanges.openCount]).toEqual([0, 0]);
     }),
-    { numRuns: 60 },
+    tries(60),
   );
 });

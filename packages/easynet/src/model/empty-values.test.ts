@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { tries } from "../../../../test/quick.ts";
 import { putEmptyValues, takeEmptyValues } from "./empty-values.ts";
 
 const value = fc.jsonValue({ maxDepth: 4 }).filter((json) => !JSON.stringify(json).includes("__proto__"));
@@ -15,7 +16,7 @@ describe("empty values", () => {
         expect(putEmptyValues(kept, taken)).toBe(true);
         expect(kept).toEqual(document);
       }),
-      { numRuns: 1000 },
+      tries(1000),
     );
   });
 

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { codePoint } from "../../../../test/arbitraries/any-text.ts";
 import { isEasynetError } from "../kernel/index.ts";
 import { someCapability, someRecord } from "../testing/directory-fixture.ts";
 import { fakeDid } from "../testing/index.ts";
@@ -72,7 +73,7 @@ describe("a query", () => {
       }),
     );
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (noise) => {
+      fc.property(fc.string({ unit: codePoint }), (noise) => {
         expect(problemOf(noise)).not.toBeInstanceOf(Error);
       }),
     );

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { codePoint } from "../../../../test/arbitraries/any-text.ts";
 import { type EasynetError, isEasynetError } from "../kernel/index.ts";
 import { decodeValue, encodeValue } from "./codec.ts";
 import { VALUE_DEPTH_MAX } from "./limits.ts";
@@ -34,7 +35,7 @@ describe("values", () => {
       fc.maxSafeInteger(),
       // -0 travels as 0: no other language would tell them apart.
       fc.double().map((number) => number || Math.abs(number)),
-      fc.string({ unit: "binary" }),
+      fc.string({ unit: codePoint }),
       fc.constantFrom(null, undefined),
     ],
     key: fc.string().filter((key) => key !== "__proto__"),

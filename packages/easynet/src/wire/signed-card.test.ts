@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { CARD_KEYS, cardArbitrary } from "../../../../test/arbitraries/agent-card.ts";
 import { sampleCard } from "../../../../test/arbitraries/sample-card.ts";
 import { verifies } from "../../../../test/requirements.ts";
+import { tries } from "../../../../test/quick.ts";
 import { didKeyUrl, didToPublicKey, type KeyPair, parseDid } from "../identity/index.ts";
 import { type AgentCard, cardFromA2a, cardToA2a, type SignedCard } from "../model/index.ts";
 import { decodeValue, encodeValue } from "./codec.ts";
@@ -36,6 +37,7 @@ describe("a signed card", () => {
         expect(verifyCard(decodeValue(encodeValue(signed)), { nowMs: NOW_MS })).toEqual(card);
         expect(verifyCard(JSON.parse(JSON.stringify(signed)), { nowMs: NOW_MS })).toEqual(card);
       }),
+      tries(100),
     );
   });
 
@@ -62,7 +64,7 @@ describe("a signed card", () => {
         fc.pre(change && JSON.stringify(changed) !== JSON.stringify(signed));
         expect(failureOf(changed)).toMatchObject({ code: expect.stringMatching(/^(CARD|SIGNATURE)_INVALID$/) });
       }),
-      { numRuns: 500 },
+      tries(500),
     );
   });
 

@@ -6,6 +6,7 @@ import { RESEND_AFTER_MS } from "./limits.ts";
 import { type OutboxBatch, OutboxCore, type OutboxEffect } from "./outbox-core.ts";
 import { comparePositions, endOf, type Position, START } from "./position.ts";
 import { verifies } from "../../../../../test/requirements.ts";
+import { tries } from "../../../../../test/quick.ts";
 
 verifies("messaging:priority:emergency-first");
 
@@ -304,6 +305,6 @@ test("whatever the wire does, every stored message is taken once and in order", 
         expect(ends.has(`${life}.${sequence}`)).toBe(true);
       }
     }),
-    { numRuns: 300 },
+    tries(300),
   );
 });

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { verifies } from "../../../../../test/requirements.ts";
+import { tries } from "../../../../../test/quick.ts";
 import type { Store, Write } from "../../storage/index.ts";
 import { MemoryStore } from "../../storage/index.ts";
 import { type MessagesNode, MessagesWorld } from "../../testing/messages-fixture.ts";
@@ -75,7 +76,7 @@ describe("durable requests", () => {
       fc.asyncProperty(schedules, async (happenings) => {
         expect(await run(happenings)).toEqual([]);
       }),
-      { numRuns: 100 },
+      tries(100),
     );
   });
 
@@ -85,7 +86,7 @@ describe("durable requests", () => {
   ])("the check finds %s", async (_, space) => {
     const details = await fc.check(
       fc.asyncProperty(schedules, async (happenings) => (await run(happenings, space)).length === 0),
-      { numRuns: 200 },
+      tries(200),
     );
     expect(details.failed).toBe(true);
   });

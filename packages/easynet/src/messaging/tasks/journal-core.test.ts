@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { tries } from "../../../../../test/quick.ts";
 import { type Segment, TaskJournal } from "./journal-core.ts";
 
 /** One step in the life of a journal, and of the process that holds it. */
@@ -61,7 +62,7 @@ test("what a reader saw over cuts and crashes is what is on disk, each event onc
       expect(disk.filter(({ ends }) => ends).length).toBeLessThanOrEqual(1);
       expect(journal.finished).toBe(disk.at(-1)?.ends === true);
     }),
-    { numRuns: 500 },
+    tries(500),
   );
 });
 

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { tries } from "../../../../../test/quick.ts";
 import { EasynetError } from "../../kernel/index.ts";
 import type { AgentEvent } from "../../model/index.ts";
 import { countingWorld, itemsOf } from "../../testing/task-world.ts";
@@ -154,6 +155,6 @@ test("wherever the stream is cut, and whatever its sizes are, the caller sees wh
       expect(seen.done).toBe(true);
       expect(world.runs).toHaveLength(1);
     }),
-    { numRuns: 60 },
+    tries(60),
   );
 });
