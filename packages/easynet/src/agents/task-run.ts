@@ -27,8 +27,6 @@ export interface ExecuteRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** `setTimeout` fires at once for more than this (a signed 32-bit number of ms). */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 const NO_BUDGET: Budget = {};
 const NO_HISTORY: readonly ChatMessage[] = [];
 
@@ -101,8 +99,6 @@ export class TaskRun {
   }
 
   #after(delayMs: number, callback: () => void): void {
-    // A limit beyond 24 days outlives any process of ours.
-    if (delayMs > TIMER_MS_MAX) return;
     this.#timers ??= [];
     this.#timers.push(this.#clock.setTimer(delayMs, callback));
   }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { repeat, systemClock } from "./clock.ts";
 
@@ -49,5 +49,24 @@ describe("the system clock", () => {
     let called = false;
     systemClock.setTimer(1_000_000, () => (called = true)).cancel();
     expect(called).toBe(false);
+  });
+
+  test("waits for more than 24 days as long as it is told", () => {
+    vi.useFakeTimers();
+    try {
+      const dayMs = 86_400_000;
+      let calledCount = 0;
+      systemClock.setTimer(60 * dayMs, () => (calledCount += 1));
+      const cancelled = systemClock.setTimer(60 * dayMs, () => (calledCount += 10));
+      systemClock.setTimer(Infinity, () => (calledCount += 100));
+      vi.advanceTimersByTime(30 * dayMs);
+      cancelled.cancel();
+      vi.advanceTimersByTime(30 * dayMs - 1);
+      expect(calledCount).toBe(0);
+      vi.advanceTimersByTime(1);
+      expect(calledCount).toBe(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

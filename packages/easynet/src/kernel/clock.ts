@@ -4,7 +4,7 @@ export interface Clock {
   nowMs(): number;
   /** Monotonic ms from an arbitrary origin. For durations and deadlines inside one process. */
   monotonicMs(): number;
-  /** Calls back once after `delayMs`; does not keep the process alive. */
+  /** Calls back once after `delayMs`, however long that is; does not keep the process alive. */
   setTimer(delayMs: number, callback: () => void): Timer;
 }
 
@@ -12,12 +12,20 @@ export interface Timer {
   cancel(): void;
 }
 
+/** `setTimeout` fires at once for more than this (a signed 32-bit number of ms, 24.8 days). */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   setTimer(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs);
-    handle.unref();
+    let handle: NodeJS.Timeout;
+    const wait = (restMs: number): void => {
+      const isLong = restMs > TIMEOUT_MS_MAX;
+      handle = isLong ? setTimeout(() => wait(restMs - TIMEOUT_MS_MAX), TIMEOUT_MS_MAX) : setTimeout(callback, restMs);
+      handle.unref();
+    };
+    wait(delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
 };

@@ -1,6 +1,7 @@
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export { BoundedQueue } from "./bounded-queue.ts";
 export { type Clock, repeat, systemClock, type Timer } from "./clock.ts";
+export { WakeTimer } from "./wake-timer.ts";
 export { type Deadline, type DeadlineOptions, startDeadline } from "./deadline.ts";
 export type { ErrorRow, ErrorStatus } from "./error-row.ts";
 export { ERROR_TABLE, type ErrorCode, exitCodeOf, httpStatusOf } from "./error-table.ts";

@@ -6,8 +6,8 @@ import {
   type Logger,
   type Metrics,
   type Random,
-  type Timer,
   toEasynetError,
+  WakeTimer,
 } from "../kernel/index.ts";
 import { decodeValue, encodeValue, FRAME_TYPES, type Lane } from "../wire/index.ts";
 import {
@@ -60,8 +60,7 @@ class GossipService implements Gossip {
   readonly #handlers = new Map<string, GossipHandler>();
   readonly #meshListeners: Disposable[];
   #number = 0;
-  #timer: Timer | undefined;
-  #timerAtMs = Infinity;
+  readonly #timer: WakeTimer;
   #running = true;
 
   constructor(options: GossipOptions) {
@@ -69,6 +68,7 @@ class GossipService implements Gossip {
     this.#options = options;
     const config = { ...GOSSIP_CONFIG, ...options.config };
     this.payloadBytesMax = config.payloadBytesMax;
+    this.#timer = new WakeTimer(clock, () => this.#step({ kind: "tick" }));
     this.#core = new GossipCore({ config, random, nowMs: clock.monotonicMs() });
     mesh.handle(FRAME_TYPES.gossip, (frame) => this.#onFrame(frame));
     this.#meshListeners = [
@@ -92,7 +92,7 @@ class GossipService implements Gossip {
 
   stop(): void {
     this.#running = false;
-    this.#timer?.cancel();
+    this.#timer.cancel();
     for (const listener of this.#meshListeners) listener[Symbol.dispose]();
   }
 
@@ -110,7 +110,7 @@ class GossipService implements Gossip {
   #step(input: GossipInput): void {
     if (!this.#running) return;
     for (const effect of this.#core.step(input, this.#options.clock.monotonicMs())) this.#perform(effect);
-    this.#arm();
+    if (this.#running) this.#timer.set(this.#core.wakeAtMs);
   }
 
   #perform(effect: GossipEffect): void {
@@ -130,20 +130,6 @@ class GossipService implements Gossip {
       if (!isEasynetError(error)) throw error;
       metrics.count("easynet_gossip_unsent_total", { reason: error.code });
     }
-  }
-
-  #arm(): void {
-    const { clock } = this.#options;
-    const atMs = this.#core.wakeAtMs;
-    if (atMs === this.#timerAtMs || !this.#running) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#timerAtMs = atMs;
-    if (atMs === Infinity) return;
-    this.#timer = clock.setTimer(Math.max(0, atMs - clock.monotonicMs()), () => {
-      this.#timerAtMs = Infinity;
-      this.#step({ kind: "tick" });
-    });
   }
 }
 

@@ -5,8 +5,8 @@ import {
   type Logger,
   type Metrics,
   type Random,
-  type Timer,
   toEasynetError,
+  WakeTimer,
 } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
 import { FRAME_TYPES } from "../wire/index.ts";
@@ -55,17 +55,13 @@ export function createSwim(options: SwimOptions): Swim {
   return new SwimService(options);
 }
 
-/** The longest that a timer of Node.js takes. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
 class SwimService implements Swim {
   readonly #options: SwimOptions;
   readonly #core: SwimCore;
   readonly #decoder = new SwimDecoder();
   readonly #listeners = new Set<(did: Did) => void>();
   readonly #meshListeners: Disposable[];
-  #timer: Timer | undefined;
-  #timerAtMs = Infinity;
+  readonly #timer: WakeTimer;
   #running = true;
   /** The message that was sent last: one that goes to several peers is encoded once. */
   #encoded: { readonly message: SwimMessage; readonly bodies: readonly Uint8Array[] } | undefined;
@@ -75,6 +71,7 @@ class SwimService implements Swim {
     this.#options = options;
     const config = { ...SWIM_LAN, ...options.config };
     const nowMs = clock.monotonicMs();
+    this.#timer = new WakeTimer(clock, (lateMs) => this.#step({ kind: "tick", lateMs }));
     this.#core = new SwimCore({ self: mesh.self, epoch, config, random, nowMs, ...(rules && { rules }) });
     mesh.handle(FRAME_TYPES.swim, (frame) => this.#onFrame(frame));
     this.#meshListeners = [
@@ -110,7 +107,7 @@ class SwimService implements Swim {
 
   stop(): void {
     this.#running = false;
-    this.#timer?.cancel();
+    this.#timer.cancel();
     for (const listener of this.#meshListeners) listener[Symbol.dispose]();
   }
 
@@ -128,7 +125,7 @@ class SwimService implements Swim {
   #step(input: SwimInput): void {
     if (!this.#running) return;
     for (const effect of this.#core.step(input, this.#options.clock.monotonicMs())) this.#perform(effect);
-    this.#arm();
+    if (this.#running) this.#timer.set(this.#core.wakeAtMs);
   }
 
   #perform(effect: SwimEffect): void {
@@ -154,21 +151,5 @@ class SwimService implements Swim {
       if (!isEasynetError(error)) throw error;
       metrics.count("easynet_swim_unsent_total", { reason: error.code });
     }
-  }
-
-  #arm(): void {
-    const { clock } = this.#options;
-    const atMs = this.#core.wakeAtMs;
-    if (atMs === this.#timerAtMs || !this.#running) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#timerAtMs = atMs;
-    if (atMs === Infinity) return;
-    const delayMs = Math.min(TIMER_MS_MAX, Math.max(0, atMs - clock.monotonicMs()));
-    const dueAtMs = clock.monotonicMs() + delayMs;
-    this.#timer = clock.setTimer(delayMs, () => {
-      this.#timerAtMs = Infinity;
-      this.#step({ kind: "tick", lateMs: Math.max(0, clock.monotonicMs() - dueAtMs) });
-    });
   }
 }
