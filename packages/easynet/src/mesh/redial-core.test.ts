@@ -34,7 +34,7 @@ describe("redialling", () => {
       knownCountMax: 8,
       random: seededRandom(1),
     });
-    expect(redial.step(learn(A, "a"), 0)).toEqual({ dials: [], wakeAtMs: undefined, full: false });
+    expect(redial.step(learn(A, "a"), 0)).toEqual({ dials: [], wakeAtMs: Infinity, full: false });
     expect(redial.step({ kind: "start" }, 0).dials).toEqual([{ did: A, addresses: ["a"] }]);
   });
 
@@ -43,7 +43,7 @@ describe("redialling", () => {
     let nowMs = 0;
     expect(didsOf(redial.step(learn(A, "a"), nowMs))).toEqual([A]);
     for (let attempt = 1; attempt <= 40; attempt++) {
-      const { wakeAtMs = NaN } = redial.step(failed(A), nowMs);
+      const { wakeAtMs } = redial.step(failed(A), nowMs);
       expect(wakeAtMs - nowMs).toBeGreaterThanOrEqual(0);
       expect(wakeAtMs - nowMs).toBeLessThanOrEqual(Math.min(30_000, 200 * 2 ** attempt));
       nowMs = wakeAtMs;
@@ -63,7 +63,7 @@ describe("redialling", () => {
       });
       redial.step({ kind: "start" }, 0);
       redial.step(learn(A, "a"), 0);
-      return redial.step(failed(A, true), 0).wakeAtMs ?? NaN;
+      return redial.step(failed(A, true), 0).wakeAtMs;
     });
     // Full jitter between 0 and 30 s: twelve below 400 ms would be the delay of a first failure.
     expect(Math.max(...waitsMs)).toBeGreaterThan(400);
@@ -73,7 +73,7 @@ describe("redialling", () => {
     const redial = start();
     redial.step(learn(A, "one", "two"), 0);
     redial.step({ kind: "linked", did: A, addresses: ["three"], dialled: "two" }, 0);
-    const { wakeAtMs = NaN } = redial.step({ kind: "lost", did: A }, 1000);
+    const { wakeAtMs } = redial.step({ kind: "lost", did: A }, 1000);
     expect(wakeAtMs).toBeLessThanOrEqual(1200);
     expect(redial.step({ kind: "tick" }, wakeAtMs).dials).toEqual([{ did: A, addresses: ["two", "one", "three"] }]);
   });
@@ -83,7 +83,7 @@ describe("redialling", () => {
     redial.step(learn(A, "one", "two"), 0);
     redial.step({ kind: "linked", did: A, addresses: ["one", "two"], dialled: "one" }, 0);
     redial.step(learn(A, "two"), 0);
-    const { wakeAtMs = NaN } = redial.step({ kind: "lost", did: A }, 1000);
+    const { wakeAtMs } = redial.step({ kind: "lost", did: A }, 1000);
     expect(redial.step({ kind: "tick" }, wakeAtMs).dials).toEqual([{ did: A, addresses: ["two", "one"] }]);
   });
 
@@ -109,7 +109,7 @@ describe("redialling", () => {
     redial.step(learn(A, "a"), 0);
     redial.step({ kind: "forget", did: A }, 0);
     redial.step({ kind: "linked", did: A, addresses: ["a"] }, 0);
-    expect(redial.step({ kind: "lost", did: A }, 0)).toEqual({ dials: [], wakeAtMs: undefined, full: false });
+    expect(redial.step({ kind: "lost", did: A }, 0)).toEqual({ dials: [], wakeAtMs: Infinity, full: false });
     expect(didsOf(redial.step(learn(A, "a"), 0))).toEqual([A]);
   });
 
@@ -152,7 +152,7 @@ describe("redialling", () => {
           }
           expect(dialling.size).toBeLessThanOrEqual(3);
           expect(redial.knownCount).toBeLessThanOrEqual(8);
-          expect(plan.wakeAtMs ?? nowMs).toBeGreaterThanOrEqual(nowMs);
+          expect(plan.wakeAtMs).toBeGreaterThanOrEqual(nowMs);
         }
       }),
     );
@@ -181,7 +181,7 @@ describe("with more peers than links", () => {
     const [first = raise()] = didsOf(redial.step({ kind: "start" }, 0));
     let nowMs = 0;
     for (let attempt = 1; attempt < 3; attempt++) {
-      nowMs = redial.step(failed(first), nowMs).wakeAtMs ?? nowMs;
+      nowMs = redial.step(failed(first), nowMs).wakeAtMs;
       expect(didsOf(redial.step({ kind: "tick" }, nowMs))).toContain(first);
     }
     redial.step(failed(first), nowMs);

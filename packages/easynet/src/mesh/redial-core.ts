@@ -28,8 +28,8 @@ export type RedialInput =
 export interface RedialPlan {
   /** To be dialled now, each address in turn; each ends in an input `linked` or `failed`. */
   readonly dials: readonly { readonly did: Did; readonly addresses: readonly string[] }[];
-  /** When the next `tick` is due; undefined = none. */
-  readonly wakeAtMs: number | undefined;
+  /** Monotonic ms at which the next `tick` is due; Infinity = none. */
+  readonly wakeAtMs: number;
   /** True when a peer was not stored, because too many are known. */
   readonly full: boolean;
 }
@@ -265,13 +265,13 @@ export class Redial {
     return best;
   }
 
-  #wakeAtMs(nowMs: number): number | undefined {
-    if (!this.#started || this.#diallingCount >= this.#options.dialsCountMax) return undefined;
-    let wakeAtMs: number | undefined;
+  #wakeAtMs(nowMs: number): number {
+    if (!this.#started || this.#diallingCount >= this.#options.dialsCountMax) return Infinity;
+    let wakeAtMs = Infinity;
     for (const did of this.#wanted(nowMs)) {
       const known = this.#known.get(did);
       if (known?.state !== "waiting" || known.addresses.length === 0) continue;
-      if (wakeAtMs === undefined || known.dueAtMs < wakeAtMs) wakeAtMs = known.dueAtMs;
+      wakeAtMs = Math.min(wakeAtMs, known.dueAtMs);
     }
     return wakeAtMs;
   }

@@ -1,23 +1,22 @@
 import type { Did } from "../identity/index.ts";
-import { assert, EasynetError, isEasynetError, startDeadline, type Timer, toEasynetError } from "../kernel/index.ts";
+import { assert, EasynetError } from "../kernel/index.ts";
 import { FRAME_BYTES_MAX, type Lane, PROTOCOL_VERSIONS } from "../wire/index.ts";
 import { Admissions } from "./admissions.ts";
+import { Dialler } from "./dialler.ts";
 import type { FabricConnection } from "./fabric.ts";
 import { FloodLimit } from "./flood-core.ts";
 import type { Hello } from "./hello.ts";
 import { type Decision, Link } from "./link.ts";
 import { LinkKeeping } from "./link-keeping.ts";
 import { LinkMoves } from "./link-moves.ts";
-import { DUPLICATE, isLasting, reasonOf, UNNEEDED } from "./link-reasons.ts";
+import { DUPLICATE, reasonOf, UNNEEDED } from "./link-reasons.ts";
 import { checkApplicationType } from "./link-traffic.ts";
 import { meshConfig, type MeshConfig, STRANGERS_BURST_COUNT_MAX, STRANGERS_PER_SECOND_MAX } from "./mesh-config.ts";
 import { MeshListeners } from "./mesh-events.ts";
 import type { MeshOptions } from "./mesh-options.ts";
-import { Redial, type RedialInput, type RedialPlan } from "./redial-core.ts";
 import { decodeTwinNotice, reportOfError } from "./twin-messages.ts";
 import { TWIN_NOTICE_TYPE, Twins } from "./twins.ts";
 import type { FabricMesh, FrameHandler, MeshEvents, OutgoingFrame, Peer, ReachOptions } from "./types.ts";
-import { delayUnlessSooner } from "./unless-sooner.ts";
 
 /** A mesh that is not started yet. */
 export function createMesh(options: MeshOptions): FabricMesh {
@@ -40,7 +39,7 @@ export class MeshService implements FabricMesh {
   readonly #options: MeshOptions;
   readonly #config: MeshConfig;
   readonly #decides: typeof decidesFor;
-  readonly #redial: Redial;
+  readonly #dialler: Dialler;
   readonly #listeners: MeshListeners;
   readonly #strangers: FloodLimit;
   readonly #startedAtMs: number;
@@ -58,10 +57,7 @@ export class MeshService implements FabricMesh {
   readonly #closing = new Set<Link>();
   readonly #admissions: Admissions;
   readonly #stopping = new AbortController();
-  /** Gives up the dials under way. */
-  #dialling = new AbortController();
   #state: "new" | "started" | "stopped" = "new";
-  #wake: Timer | undefined;
 
   /** @param decides {@link decidesFor}; simulations plant another one to see that they notice */
   constructor(options: MeshOptions, decides: typeof decidesFor) {
@@ -73,25 +69,23 @@ export class MeshService implements FabricMesh {
     this.#config = meshConfig(options.config);
     this.#decides = decides;
     this.#listeners = new MeshListeners(options.logger);
-    this.#redial = new Redial({
-      baseMs: this.#config.redialBaseMs,
-      capMs: this.#config.redialCapMs,
-      freshCapMs: this.#config.redialFreshCapMs,
-      freshMs: this.#config.redialFreshMs,
-      dialsCountMax: this.#config.dialsCountMax,
-      knownCountMax: this.#config.knownPeersCountMax,
-      random: options.random,
+    this.#dialler = new Dialler({
+      ...options,
       self: this.self,
-      fullMeshCountMax: this.#config.fullMeshCountMax,
+      config: this.#config,
+      greet: (connection, expected) => this.#greet(connection, expected),
+      isLinked: (did) => this.#links.has(did),
+      detours: (did) => this.#keeping.detours(did),
+      onFailed: (did) => this.#keeping.failed(did),
     });
     this.#keeping = new LinkKeeping({
       self: this.self,
       clock: options.clock,
-      redial: this.#redial,
+      redial: this.#dialler.redial,
       detours: options.detours,
       peers: () => this.peers(),
       peer: (did) => this.peer(did),
-      dial: (did) => this.#plan({ kind: "reach", did }),
+      dial: (did) => this.#dialler.plan({ kind: "reach", did }),
       stopping: this.#stopping.signal,
     });
     this.#strangers = new FloodLimit({
@@ -118,14 +112,14 @@ export class MeshService implements FabricMesh {
     if (this.#state !== "new") throw new EasynetError("INTERNAL", { reason: "a mesh is started once" });
     this.#state = "started";
     await this.#options.fabric.start();
-    this.#plan({ kind: "start" });
+    this.#dialler.plan({ kind: "start" });
   }
 
   async stop(): Promise<void> {
     if (this.#state === "stopped") return;
     this.#state = "stopped";
     const error = new EasynetError("NODE_STOPPING", {});
-    this.#wake?.cancel();
+    this.#dialler.stop(error);
     this.#stopping.abort(error);
     this.#admissions.stop();
     for (const link of [...this.#greeting, ...this.#links.values()]) link.close(error);
@@ -147,7 +141,7 @@ export class MeshService implements FabricMesh {
 
   async connect(address: string): Promise<Peer> {
     if (this.#state !== "started") throw new EasynetError("NODE_STOPPING", {});
-    const link = await this.#dial(address);
+    const link = await this.#dialler.dial(address);
     if (!link.peer) throw this.#unreachable(address, "the link ended");
     return link.peer;
   }
@@ -163,7 +157,7 @@ export class MeshService implements FabricMesh {
   }
 
   learn(did: Did, addresses: readonly string[]): void {
-    if (did !== this.self) this.#plan({ kind: "learn", did, addresses });
+    if (did !== this.self) this.#dialler.plan({ kind: "learn", did, addresses });
   }
 
   networkChanged({ gone }: { readonly gone: readonly string[] }): void {
@@ -173,13 +167,11 @@ export class MeshService implements FabricMesh {
       if (localHost === undefined || !gone.includes(localHost)) link.suspect();
       else link.drop(new EasynetError("LINK_CLOSED", { peer: remote, reason: "this machine lost its address" }));
     }
-    this.#dialling.abort(this.#unreachable("The peer", "the network of this machine changed"));
-    this.#dialling = new AbortController();
-    this.#plan({ kind: "network-changed" });
+    this.#dialler.networkChanged();
   }
 
   forget(did: Did): void {
-    this.#plan({ kind: "forget", did });
+    this.#dialler.plan({ kind: "forget", did });
   }
 
   reach(did: Did, options?: ReachOptions): Promise<Peer> {
@@ -225,28 +217,6 @@ export class MeshService implements FabricMesh {
       throw new EasynetError("INVALID_ARGUMENT", { subject: "The recipient", reason: "it is this node itself" });
     }
     throw this.#unreachable(to, "there is no link to it");
-  }
-
-  /** Connects to an address and greets who answers. @throws {EasynetError} PEER_UNREACHABLE and what refused us */
-  async #dial(address: string, expected?: Did): Promise<Link> {
-    const { fabric, clock, metrics } = this.#options;
-    using deadline = startDeadline({
-      clock,
-      subject: `The dial to ${address}`,
-      timeoutMs: this.#config.dialTimeoutMs,
-      signal: AbortSignal.any([this.#stopping.signal, this.#dialling.signal]),
-    });
-    try {
-      const connection = await fabric.dial(address, { signal: deadline.signal });
-      const link = await this.#greet(connection, expected);
-      metrics.count("easynet_dials_total", { outcome: "linked" });
-      return link;
-    } catch (error) {
-      metrics.count("easynet_dials_total", { outcome: "failed" });
-      // A fabric may tell of the abort in its own words.
-      if (deadline.signal.aborted && !isEasynetError(error)) throw toEasynetError(deadline.signal.reason);
-      throw toEasynetError(error);
-    }
   }
 
   async #greet(connection: FabricConnection, expected: Did | undefined): Promise<Link> {
@@ -361,7 +331,7 @@ export class MeshService implements FabricMesh {
     this.#links.set(remote, link);
     this.#twins.admitted(remote, link, hello);
     this.#countLinks();
-    this.#plan({ kind: "linked", did: remote, addresses: hello.addresses, dialled: link.addressDialled });
+    this.#dialler.plan({ kind: "linked", did: remote, addresses: hello.addresses, dialled: link.addressDialled });
     this.#listeners.emit("peer-joined", peer);
     this.#keeping.linked(peer);
     this.#admissions.admitted(link);
@@ -396,48 +366,8 @@ export class MeshService implements FabricMesh {
     this.#moves.closed(link);
     if (!isCurrent || !peer) return;
     this.#countLinks();
-    this.#plan({ kind: "lost", did: remote });
+    this.#dialler.plan({ kind: "lost", did: remote });
     this.#listeners.emit("peer-left", peer, reasonOf(error));
-  }
-
-  #plan(input: RedialInput): void {
-    if (this.#state === "stopped") return;
-    const plan = this.#redial.step(input, this.#options.clock.monotonicMs());
-    if (plan.full) this.#options.metrics.count("easynet_known_peers_refused_total");
-    this.#wake?.cancel();
-    this.#wake = undefined;
-    if (plan.wakeAtMs !== undefined && this.#state === "started") {
-      const delayMs = Math.max(0, plan.wakeAtMs - this.#options.clock.monotonicMs());
-      this.#wake = this.#options.clock.setTimer(delayMs, () => this.#plan({ kind: "tick" }));
-    }
-    for (const dial of plan.dials) void this.#dialInTurn(dial);
-  }
-
-  /** Tries each address, and soon the detours beside them; ends in `linked` (through the admission) or `failed`. */
-  async #dialInTurn({ did, addresses }: RedialPlan["dials"][number]): Promise<void> {
-    const direct = this.#dialEach(did, addresses);
-    // Addresses behind a router swallow dials for seconds: nobody waits for all of them before a detour is tried.
-    const later = delayUnlessSooner(this.#options.clock, this.#config.detourAfterMs, direct);
-    const detours = later.then(() => this.#dialEach(did, this.#keeping.detours(did)));
-    const terminal = (await Promise.all([direct, detours])).some(Boolean);
-    if (this.#links.has(did)) return;
-    this.#plan({ kind: "failed", did, terminal });
-    this.#keeping.failed(did);
-  }
-
-  /** True when the last refusal is one that stays. */
-  async #dialEach(did: Did, addresses: readonly string[]): Promise<boolean> {
-    let terminal = false;
-    for (const address of addresses) {
-      if (this.#links.has(did) || this.#state === "stopped") break;
-      try {
-        await this.#dial(address, did);
-      } catch (error) {
-        terminal = isLasting(error);
-        this.#options.logger.debug("dial failed", { peer: did, address, error });
-      }
-    }
-    return terminal;
   }
 
   #countLinks(): void {

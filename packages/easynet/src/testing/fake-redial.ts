@@ -1,5 +1,5 @@
 import type { Did } from "../identity/index.ts";
-import type { Clock, Random, Timer } from "../kernel/index.ts";
+import { type Clock, type Random, WakeTimer } from "../kernel/index.ts";
 import { LinkKeeping, type Peer, Redial, type RedialInput } from "../mesh/index.ts";
 
 export interface FakeRedialOptions {
@@ -19,10 +19,11 @@ export class FakeRedial {
   readonly #options: FakeRedialOptions;
   readonly #redial: Redial;
   readonly #stopping = new AbortController();
-  #wake: Timer | undefined;
+  readonly #wake: WakeTimer;
 
   constructor(options: FakeRedialOptions) {
     this.#options = options;
+    this.#wake = new WakeTimer(options.clock, () => this.plan({ kind: "tick" }));
     const limits = { baseMs: 200, capMs: 30_000, freshCapMs: 2000, freshMs: 600_000 };
     this.#redial = new Redial({ ...options, ...limits, dialsCountMax: 8, knownCountMax: 5000 });
     this.keeping = new LinkKeeping({
@@ -38,11 +39,7 @@ export class FakeRedial {
     if (this.#stopping.signal.aborted) return;
     const { clock, dial } = this.#options;
     const { dials, wakeAtMs } = this.#redial.step(input, clock.monotonicMs());
-    this.#wake?.cancel();
-    this.#wake = undefined;
-    if (wakeAtMs !== undefined) {
-      this.#wake = clock.setTimer(Math.max(0, wakeAtMs - clock.monotonicMs()), () => this.plan({ kind: "tick" }));
-    }
+    this.#wake.set(wakeAtMs);
     for (const { did } of dials) {
       dial(did, (linked) => {
         if (linked) return;
@@ -58,7 +55,7 @@ export class FakeRedial {
   }
 
   stop(): void {
-    this.#wake?.cancel();
+    this.#wake.cancel();
     this.#stopping.abort(new Error("the node stopped"));
   }
 }
