@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { Did } from "../identity/index.ts";
 import { seededRandom, silentLogger } from "../kernel/index.ts";
-import { fakeDid, FakeNetwork } from "../testing/fake-mesh.ts";
+import { fakeDid } from "../testing/fake-keys.ts";
+import { FakeNetwork } from "../testing/fake-network.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { keepDialling } from "./bootstrap.ts";
 

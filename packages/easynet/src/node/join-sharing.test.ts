@@ -9,7 +9,7 @@ import {
 } from "../identity/index.ts";
 import { silentLogger } from "../kernel/index.ts";
 import { MemoryStore } from "../storage/index.ts";
-import { FakeNetwork } from "../testing/fake-mesh.ts";
+import { FakeNetwork } from "../testing/fake-network.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { FRAME_TYPES } from "../wire/index.ts";
 import { Invitations } from "./invitations.ts";

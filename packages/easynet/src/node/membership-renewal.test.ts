@@ -8,7 +8,8 @@ import {
   verifyMembership,
 } from "../identity/index.ts";
 import { silentLogger } from "../kernel/index.ts";
-import { type FakeMesh, FakeNetwork } from "../testing/fake-mesh.ts";
+import type { FakeMesh } from "../testing/fake-mesh.ts";
+import { FakeNetwork } from "../testing/fake-network.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { MembershipRenewal } from "./membership-renewal.ts";
 import { type Granter, MEMBERSHIP_TIME_TO_LIVE_MS } from "./network.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { NearbyNode } from "../mesh/index.ts";
-import { fakeDid } from "../testing/fake-mesh.ts";
+import { fakeDid } from "../testing/fake-keys.ts";
 import { chooseNearby } from "./nearby.ts";
 
 const node = (number: number, networkTag: string): NearbyNode => ({

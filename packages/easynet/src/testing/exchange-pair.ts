@@ -2,7 +2,8 @@ import { type Metrics, silentLogger } from "../kernel/index.ts";
 import { createExchanges, type Exchange, type ExchangeLimits, type ExchangeRequest } from "../messaging/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import type { Envelope } from "../wire/index.ts";
-import { fakeDid, FakeNetwork, type FakeNetworkOptions } from "./fake-mesh.ts";
+import { fakeDid } from "./fake-keys.ts";
+import { FakeNetwork, type FakeNetworkOptions } from "./fake-network.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 type RequestPart = Omit<Partial<ExchangeRequest>, "envelope"> & { readonly envelope?: Partial<Envelope> };

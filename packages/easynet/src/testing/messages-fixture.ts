@@ -4,7 +4,8 @@ import { createMessages, KindRegistry, type MessageEvent, type Messages } from "
 import { createGossip } from "../mesh/index.ts";
 import { MemoryStore } from "../storage/index.ts";
 import { FakeDelivery, FakePost } from "./fake-delivery.ts";
-import { fakeKeyPair, FakeNetwork } from "./fake-mesh.ts";
+import { fakeKeyPair } from "./fake-keys.ts";
+import { FakeNetwork } from "./fake-network.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 export interface MessagesNode {

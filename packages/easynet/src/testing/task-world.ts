@@ -13,7 +13,9 @@ import {
 } from "../messaging/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { MemoryStore } from "../storage/index.ts";
-import { fakeDid, type FakeMesh, FakeNetwork } from "./fake-mesh.ts";
+import { fakeDid } from "./fake-keys.ts";
+import type { FakeMesh } from "./fake-mesh.ts";
+import { FakeNetwork } from "./fake-network.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 /** What a provider's agent does with one task. */
