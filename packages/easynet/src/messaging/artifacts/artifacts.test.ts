@@ -13,6 +13,8 @@ import type { ArtifactLimits } from "./limits.ts";
 import type { Artifacts } from "./types.ts";
 
 const CHUNK = 256 * 1024;
+/** A busy disk takes many turns, in each of which the clock goes on: nobody is given up for that. */
+const PATIENT = { idleMs: 3_600_000, patienceMs: 3_600_000 };
 let folder: string;
 let world: MeshWorld;
 
@@ -36,7 +38,7 @@ async function artifactsOf(node: MeshNode, name: string, limits: Partial<Artifac
     folder: own,
     logger: silentLogger,
     metrics: noMetrics,
-    limits,
+    limits: { ...PATIENT, ...limits },
   });
 }
 
