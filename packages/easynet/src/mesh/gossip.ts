@@ -6,7 +6,6 @@ import {
   type Logger,
   type Metrics,
   type Random,
-  toEasynetError,
   WakeTimer,
 } from "../kernel/index.ts";
 import { decodeValue, encodeValue, FRAME_TYPES, type Lane } from "../wire/index.ts";
@@ -18,6 +17,7 @@ import {
   type GossipInput,
   type GossipMessage,
 } from "./gossip-core.ts";
+import { orRefuse, type RefusalOptions } from "./refusal.ts";
 import type { Mesh, MeshFrame } from "./types.ts";
 
 export interface GossipOptions {
@@ -61,11 +61,13 @@ class GossipService implements Gossip {
   readonly #meshListeners: Disposable[];
   #number = 0;
   readonly #timer: WakeTimer;
+  readonly #refusal: RefusalOptions;
   #running = true;
 
   constructor(options: GossipOptions) {
     const { mesh, clock, random } = options;
     this.#options = options;
+    this.#refusal = { ...options, counter: "easynet_gossip_refused_total", what: "broadcast message" };
     const config = { ...GOSSIP_CONFIG, ...options.config };
     this.payloadBytesMax = config.payloadBytesMax;
     this.#timer = new WakeTimer(clock, () => this.#step({ kind: "tick" }));
@@ -96,15 +98,10 @@ class GossipService implements Gossip {
     for (const listener of this.#meshListeners) listener[Symbol.dispose]();
   }
 
-  /** What a peer sends may be anything: it is refused and counted, the link stays. */
   #onFrame({ from, body }: MeshFrame): void {
-    try {
+    orRefuse(this.#refusal, from, () => {
       this.#step({ kind: "message", from, message: decodeGossip(body, this.payloadBytesMax) });
-    } catch (thrown) {
-      const { code, message } = toEasynetError(thrown);
-      this.#options.metrics.count("easynet_gossip_refused_total", { code });
-      this.#options.logger.warn("broadcast message refused", { from, code, reason: message });
-    }
+    });
   }
 
   #step(input: GossipInput): void {

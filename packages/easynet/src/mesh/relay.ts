@@ -10,6 +10,7 @@ import {
 } from "../kernel/index.ts";
 import { FRAME_TYPES } from "../wire/index.ts";
 import type { Fabric, FabricConnection } from "./fabric.ts";
+import { orRefuse, type RefusalOptions } from "./refusal.ts";
 import { formatCircuit, parseCircuit } from "./relay-address.ts";
 import {
   type Leg,
@@ -76,6 +77,7 @@ class MeshRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #core: RelayCore;
   readonly #ends: RelayEnds;
+  readonly #refusal: RefusalOptions;
   #mesh: Mesh | undefined;
   #onConnection: ((connection: FabricConnection) => void) | undefined;
   #lastId = 0;
@@ -84,6 +86,7 @@ class MeshRelay implements Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
+    this.#refusal = { ...options, counter: "easynet_relay_refused_total", what: "relay frame" };
     const limits = { ...RELAY_LIMITS, ...options.limits };
     this.#core = new RelayCore({ limits, enabled: options.carries, nextId: () => this.#nextId() });
     this.#ends = new RelayEnds({
@@ -281,16 +284,8 @@ class MeshRelay implements Relay {
     }
   }
 
-  /** What a peer sends may be anything: it is refused and counted, the link stays. */
-  #guard(frame: MeshFrame, action: (leg: Leg) => void): void {
-    const { from, correlation, flags } = frame;
-    try {
-      action({ peer: from, mine: (flags & RELAY_FLAG_YOURS) !== 0, id: correlation });
-    } catch (error) {
-      const { code } = toEasynetError(error);
-      this.#options.metrics.count("easynet_relay_refused_total", { code });
-      this.#options.logger.warn("relay frame refused", { from, code });
-    }
+  #guard({ from, correlation: id, flags }: MeshFrame, action: (leg: Leg) => void): void {
+    orRefuse(this.#refusal, from, () => action({ peer: from, mine: (flags & RELAY_FLAG_YOURS) !== 0, id }));
   }
 
   #nextId(): number {

@@ -59,16 +59,12 @@ export async function secureStream(options: SecureOptions): Promise<{ socket: TL
   }
 }
 
-export interface SecureConnectionOptions {
+/** Where a connection leads, and how. */
+type Course = Pick<FabricConnection, "remote" | "remoteAddress" | "localHost" | "via" | "once" | "direction">;
+
+export interface SecureConnectionOptions extends Course {
   readonly socket: TLSSocket;
   readonly muxer: LaneMuxer;
-  readonly remote: Did;
-  readonly remoteAddress: string;
-  readonly localHost?: string | undefined;
-  /** The member that carries it, if one does. */
-  readonly via?: Did | undefined;
-  readonly once?: boolean | undefined;
-  readonly direction: "inbound" | "outbound";
   readonly logger: Logger;
 }
 

@@ -1,16 +1,9 @@
 import type { Did } from "../identity/index.ts";
-import {
-  type Clock,
-  isEasynetError,
-  type Logger,
-  type Metrics,
-  type Random,
-  toEasynetError,
-  WakeTimer,
-} from "../kernel/index.ts";
+import { type Clock, isEasynetError, type Logger, type Metrics, type Random, WakeTimer } from "../kernel/index.ts";
 import type { NodeStatus } from "../model/index.ts";
 import { FRAME_TYPES } from "../wire/index.ts";
 import { UNNEEDED } from "./link-reasons.ts";
+import { orRefuse, type RefusalOptions } from "./refusal.ts";
 import { encodeSwim, SwimDecoder } from "./swim-codec.ts";
 import { SwimCore } from "./swim-core.ts";
 import type { SwimRules } from "./swim-rules.ts";
@@ -62,6 +55,7 @@ class SwimService implements Swim {
   readonly #listeners = new Set<(did: Did) => void>();
   readonly #meshListeners: Disposable[];
   readonly #timer: WakeTimer;
+  readonly #refusal: RefusalOptions;
   #running = true;
   /** The message that was sent last: one that goes to several peers is encoded once. */
   #encoded: { readonly message: SwimMessage; readonly bodies: readonly Uint8Array[] } | undefined;
@@ -69,6 +63,7 @@ class SwimService implements Swim {
   constructor(options: SwimOptions) {
     const { mesh, clock, random, epoch, rules } = options;
     this.#options = options;
+    this.#refusal = { ...options, counter: "easynet_swim_refused_total", what: "liveness message" };
     const config = { ...SWIM_LAN, ...options.config };
     const nowMs = clock.monotonicMs();
     this.#timer = new WakeTimer(clock, (lateMs) => this.#step({ kind: "tick", lateMs }));
@@ -111,15 +106,8 @@ class SwimService implements Swim {
     for (const listener of this.#meshListeners) listener[Symbol.dispose]();
   }
 
-  /** What a peer sends may be anything: it is refused and counted, the link stays. */
   #onFrame({ from, body }: MeshFrame): void {
-    try {
-      this.#step({ kind: "message", from, message: this.#decoder.decode(body) });
-    } catch (thrown) {
-      const { code, message } = toEasynetError(thrown);
-      this.#options.metrics.count("easynet_swim_refused_total", { code });
-      this.#options.logger.warn("liveness message refused", { from, code, reason: message });
-    }
+    orRefuse(this.#refusal, from, () => this.#step({ kind: "message", from, message: this.#decoder.decode(body) }));
   }
 
   #step(input: SwimInput): void {

@@ -1,27 +1,10 @@
 import { generateKeyPair, type KeyPair } from "../identity/index.ts";
-import type { AgentCard, Capability, NodeRecord } from "../model/index.ts";
+import { type AgentCard, type Capability, capabilityWith, type NodeRecord } from "../model/index.ts";
 import { signCard } from "../wire/index.ts";
 
 /** A capability with every required field. */
 export function someCapability(name: string, extra: Partial<Capability> = {}): Capability {
-  return {
-    name,
-    description: `does ${name}`,
-    version: "1.0.0",
-    capabilityType: "computation",
-    typeTags: [],
-    tags: [],
-    examples: [],
-    summary: {},
-    inputFormats: [],
-    outputFormats: [],
-    inputSchema: { type: "object" },
-    streaming: false,
-    sideEffects: "none",
-    idempotent: true,
-    durability: "volatile",
-    ...extra,
-  };
+  return capabilityWith({ name, description: `does ${name}`, ...extra });
 }
 
 export interface AgentDescription {
