@@ -30,7 +30,7 @@ export default defineConfig({
         },
       },
       { test: { ...shared, name: "simulation", include: ["test/simulation/**/*.sim.test.ts"], testTimeout: 60_000 } },
-      { test: { ...shared, name: "integration", include: ["test/integration/**/*.test.ts"], testTimeout: 30_000 } },
+      { test: { ...shared, name: "integration", include: ["test/integration/**/*.test.ts"], testTimeout: 60_000 } },
     ],
   },
 });

@@ -98,13 +98,12 @@ describe("a batch", () => {
       { kind: "b", payload: new Uint8Array(40), correlationId: createId(5) },
     ];
     const { batch } = built(messages);
-    for (let length = 0; length < batch.length; length++) {
-      expect(codeOf(() => readBatch(Buffer.from(batch.subarray(0, length))))).toBe("FRAME_MALFORMED");
-    }
     fc.assert(
       fc.property(fc.nat(batch.length - 1), fc.nat(255), fc.nat(batch.length), (at, value, length) => {
+        const shortened = Buffer.from(batch.subarray(0, length));
+        expect(codeOf(() => readBatch(shortened))).toBe(length < batch.length ? "FRAME_MALFORMED" : "none");
         // Shortened and with its length field changed to suit, it may be another, well-formed batch.
-        const damaged = Buffer.from(batch.subarray(0, length));
+        const damaged = Buffer.from(shortened);
         if (at < damaged.length) damaged[at] = value;
         expect(["none", "FRAME_MALFORMED"]).toContain(codeOf(() => readBatch(damaged)));
       }),
