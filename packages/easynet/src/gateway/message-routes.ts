@@ -50,6 +50,8 @@ const sentSchema = z
   })
   .meta({ id: "SentMessage" });
 
+const countsSchema = z.record(z.string(), z.number());
+
 const waitingSchema = z
   .object({
     peer: z.string(),
@@ -58,10 +60,28 @@ const waitingSchema = z
     queued: z.number().int().describe("Messages that the peer has not acknowledged."),
     bytes: z.number(),
     oldestAtMs: z.number(),
+    handed: z.number().int().optional().describe("How many of them another member keeps too, sealed."),
+    holder: z.string().optional().describe("That member."),
+    holderName: z.string().optional(),
   })
   .meta({ id: "WaitingMessages" });
 
-const countsSchema = z.record(z.string(), z.number());
+const heldSchema = z
+  .object({
+    sender: z.string(),
+    senderName: z.string(),
+    recipient: z.string(),
+    recipientName: z.string(),
+    batches: z.number().int(),
+    bytes: z.number(),
+  })
+  .meta({ id: "HeldMessages" });
+
+const stateSchema = z.object({
+  counts: countsSchema,
+  outbox: z.array(waitingSchema),
+  held: z.array(heldSchema).describe("What this node keeps, sealed, for members that are away."),
+});
 
 const deadLetterSchema = z
   .object({
@@ -119,12 +139,21 @@ export function messageRoutes({ options: { node } }: RouteContext): FastifyPlugi
       {
         schema: {
           summary: "What waits for which peer, and counts since the start",
-          response: { 200: z.object({ counts: countsSchema, outbox: z.array(waitingSchema) }), ...problems },
+          response: { 200: stateSchema, ...problems },
         },
       },
       () => ({
         counts: { ...node.messages.counts() },
-        outbox: node.messages.outbox().map((waiting) => ({ ...waiting, peerName: nameOf(node, waiting.peer) })),
+        outbox: node.messages.outbox().map((waiting) => ({
+          ...waiting,
+          peerName: nameOf(node, waiting.peer),
+          ...(waiting.holder !== undefined && { holderName: nameOf(node, waiting.holder) }),
+        })),
+        held: node.messages.held().map((held) => ({
+          ...held,
+          senderName: nameOf(node, held.sender),
+          recipientName: nameOf(node, held.recipient),
+        })),
       }),
     );
     app.get(

@@ -31,11 +31,11 @@ describe("a signed batch", () => {
   test("is checked as a whole: order, number, place and signer", () => {
     const messages = ["a", "b", "c"].map((text) => Buffer.from(text));
     const seal = sealBatch(alice, place, messages);
-    expect(verifyBatch(alice.did, seal, { place, messages })).toBe(true);
-    expect(verifyBatch(alice.did, seal, { place, messages: messages.toReversed() })).toBe(false);
-    expect(verifyBatch(alice.did, seal, { place, messages: messages.slice(1) })).toBe(false);
-    expect(verifyBatch(alice.did, seal, { place: Buffer.from("elsewhere"), messages })).toBe(false);
-    expect(verifyBatch(eve.did, seal, { place, messages })).toBe(false);
+    expect(verifyBatch(alice.did, seal.signature, { place, messages })).toBe(true);
+    expect(verifyBatch(alice.did, seal.signature, { place, messages: messages.toReversed() })).toBe(false);
+    expect(verifyBatch(alice.did, seal.signature, { place, messages: messages.slice(1) })).toBe(false);
+    expect(verifyBatch(alice.did, seal.signature, { place: Buffer.from("elsewhere"), messages })).toBe(false);
+    expect(verifyBatch(eve.did, seal.signature, { place, messages })).toBe(false);
   });
 
   test("an inner node of the tree does not pass for a message", () => {

@@ -3,12 +3,15 @@ export type { BridgedMessage } from "./bridge/nats-mapping.ts";
 export { type ArtifactsOptions, createArtifacts } from "./artifacts/artifacts.ts";
 export type { ArtifactReport, Artifacts, ByteSource, FetchOptions, FetchProgress } from "./artifacts/types.ts";
 export { createDelivery, type DeliveryOptions } from "./delivery/delivery.ts";
+export { bytesOfSender } from "./mail/limits.ts";
+export type { MailOptions } from "./mail/types.ts";
 export type { DeliveryLimits } from "./delivery/limits.ts";
 export type {
   DeadLetter,
   DeadLetters,
   Delivery,
   DeliveryCounts,
+  HeldReport,
   MessageDurability,
   MessageHandler,
   OutboxReport,

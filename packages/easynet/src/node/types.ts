@@ -5,6 +5,7 @@ import type {
   AskedTask,
   DeadLetters,
   DeliveryCounts,
+  HeldReport,
   KindRegistry,
   MessageDurability,
   OutboxReport,
@@ -160,6 +161,8 @@ export interface NodeMessages {
   readonly kinds: KindRegistry;
   counts(): DeliveryCounts;
   outbox(): readonly OutboxReport[];
+  /** What this node keeps, sealed, for members that are away. */
+  held(): readonly HeldReport[];
   readonly deadLetters: DeadLetters;
 }
 

@@ -120,6 +120,10 @@ export class FakeDelivery implements Delivery {
     return mine.map(({ to, priority, queued }) => ({ peer: to, priority, queued, bytes: 0, oldestAtMs: 0 }));
   }
 
+  held(): ReturnType<Delivery["held"]> {
+    return [];
+  }
+
   counts(): ReturnType<Delivery["counts"]> {
     return { sent: 0, acknowledged: 0, received: 0, duplicates: 0, handled: 0, expired: 0, dead: this.dead.length };
   }

@@ -101,6 +101,7 @@ export class FakeNode implements EasynetNode {
       kinds: new KindRegistry(),
       counts: () => delivery.counts(),
       outbox: () => delivery.outbox(),
+      held: () => delivery.held(),
       deadLetters: delivery.deadLetters,
     };
     this.joining = new Invitations({

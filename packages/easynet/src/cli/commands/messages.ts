@@ -13,11 +13,21 @@ interface Waiting {
   readonly queued: number;
   readonly bytes: number;
   readonly oldestAtMs: number;
+  readonly handed?: number;
+  readonly holderName?: string;
+}
+
+interface Held {
+  readonly senderName: string;
+  readonly recipientName: string;
+  readonly batches: number;
+  readonly bytes: number;
 }
 
 interface State {
   readonly counts: Readonly<Record<string, number>>;
   readonly outbox: readonly Waiting[];
+  readonly held: readonly Held[];
 }
 
 interface DeadLetter {
@@ -74,16 +84,33 @@ function showState(context: CliContext, state: unknown, withCounts: boolean): vo
     const counts = Object.entries(state.counts).map(([name, count]) => `${name} ${count}`);
     context.print(counts.join(" · "));
   }
-  if (state.outbox.length === 0) return context.say(context.text("messages.nothingWaits"));
+  showOutbox(context, state.outbox);
+  if (state.held.length === 0) return;
+  context.say(context.text("messages.held"));
+  const rows = state.held.map(({ senderName, recipientName, batches, bytes }) => [
+    printable(senderName),
+    printable(recipientName),
+    String(batches),
+    formatBytes(bytes),
+  ]);
+  context.printTable(["column.sender", "column.recipient", "column.waiting", "column.size"], rows);
+}
+
+function showOutbox(context: CliContext, outbox: readonly Waiting[]): void {
+  if (outbox.length === 0) return context.say(context.text("messages.nothingWaits"));
   const nowMs = Date.now();
-  const rows = state.outbox.map(({ peerName, priority, queued, bytes, oldestAtMs }) => [
+  const rows = outbox.map(({ peerName, priority, queued, bytes, oldestAtMs, handed = 0, holderName = "" }) => [
     printable(peerName),
     priority,
     String(queued),
     formatBytes(bytes),
     formatAge(nowMs - oldestAtMs, context.language),
+    handed > 0 ? context.text("messages.handed", { holder: printable(holderName), count: String(handed) }) : "",
   ]);
-  context.printTable(["column.name", "column.priority", "column.waiting", "column.size", "column.oldest"], rows);
+  context.printTable(
+    ["column.name", "column.priority", "column.waiting", "column.size", "column.oldest", "column.handed"],
+    rows,
+  );
 }
 
 function showDeadLetters(context: CliContext, answer: unknown): void {
@@ -125,7 +152,7 @@ function required(context: CliContext, id: string | undefined): string {
 }
 
 function isState(value: unknown): value is State {
-  return typeof value === "object" && value !== null && "counts" in value && "outbox" in value;
+  return typeof value === "object" && value !== null && "counts" in value && "outbox" in value && "held" in value;
 }
 
 function hasList<Name extends string>(value: unknown, name: Name): value is Readonly<Record<Name, readonly unknown[]>> {

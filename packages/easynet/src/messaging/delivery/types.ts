@@ -104,6 +104,17 @@ export interface OutboxReport {
   readonly bytes: number;
   /** When the first of them was sent, Unix epoch ms. */
   readonly oldestAtMs: number;
+  /** The member that keeps the first of them, sealed, for the peer, and how many. */
+  readonly holder?: Did;
+  readonly handed?: number;
+}
+
+/** What this node keeps, sealed, for a peer of another node that is away. */
+export interface HeldReport {
+  readonly sender: Did;
+  readonly recipient: Did;
+  readonly batches: number;
+  readonly bytes: number;
 }
 
 /** Why a message ended without being handled. */
@@ -169,10 +180,14 @@ export interface Delivery {
   handle(handler: MessageHandler): void;
   /** Peers and lanes with messages that are not acknowledged. */
   outbox(): readonly OutboxReport[];
+  /** What this node keeps for others. */
+  held(): readonly HeldReport[];
   readonly deadLetters: DeadLetters;
   counts(): DeliveryCounts;
   /** Drops everything that waits for or came from a node that will not come back. */
   forget(peer: Did): Promise<void>;
-  /** Ends handling, waits for the commits under way. What is not volatile goes on with the next start. */
+  /**
+   * Hands what waits for peers that are away to members that hold mail, at most 2 s; ends handling, waits for the commits
+   * under way. What is not volatile goes on with the next start. */
   close(): Promise<void>;
 }
