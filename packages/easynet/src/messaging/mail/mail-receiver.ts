@@ -32,7 +32,6 @@ export class MailReceiver {
 
   /** `mail` of a holder. */
   async onMail({ from, body }: MeshFrame): Promise<void> {
-    if (this.#isTiresome(from)) return;
     let mail: SealedMail;
     try {
       mail = decodeMail(body);
@@ -46,6 +45,7 @@ export class MailReceiver {
       () => undefined,
     );
     const read = await opened;
+    if (read === "ignored") return;
     if (read === "broken") {
       this.#answer(from, mail, OUTCOMES.broken);
       return;
@@ -56,7 +56,8 @@ export class MailReceiver {
   }
 
   /** In order up to here: the inbox has it, and says later that it is on disk. */
-  async #open(mail: SealedMail, holder: Did): Promise<Offered | "broken"> {
+  async #open(mail: SealedMail, holder: Did): Promise<Offered | "broken" | "ignored"> {
+    if (this.#isTiresome(holder)) return "ignored";
     const { keyPair, mesh } = this.#shared;
     try {
       const associated = sealContext(mail.other, mesh.self, mail);
