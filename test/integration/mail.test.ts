@@ -36,7 +36,7 @@ async function withoutRecipient(
   return { holder, sender, recipient: did };
 }
 
-function send(sender: ServedNode, payload: unknown): Promise<unknown> {
+function send(sender: ServedNode, payload: unknown): Promise<{ readonly id: string }> {
   return sender.node.messages.send("scribe", { kind: "note", payload, wait: "stored", timeoutMs: LONG_MS });
 }
 
@@ -45,17 +45,28 @@ describe("mail for a member that is away", () => {
     verifies("messaging:reliable:delivery");
     await using network = new TestNetwork();
     const { holder, sender, recipient } = await withoutRecipient(network);
-    for (let number = 0; number < 20; number++) await send(sender, { number, secret: "tea at four" });
+    const { id } = await send(sender, { number: 0, secret: "tea at four" });
+    for (let number = 1; number < 20; number++) await send(sender, { number, secret: "tea at four" });
     const { home } = sender.node;
     await sender.stop();
     const [held] = holder.node.messages.held();
     expect(held).toMatchObject({ sender: sender.node.did, recipient, batches: 20 });
     const shown = await cli(["messages"], { home: holder.node.home });
     expect(shown.stdout).toMatch(/z6Mk\S+ +20 /);
-    const got = await scribeOn(await network.start("recipient", { bootstrap: bootstrapOf(holder), holdMail: 0 }));
+    const awake = await network.start("recipient", { bootstrap: bootstrapOf(holder), holdMail: 0 });
+    const got = await scribeOn(awake);
     await until("all arrived", () => got.length === 20);
     expect(got).toEqual(Array.from({ length: 20 }, (_, number) => ({ number, secret: "tea at four" })));
     await until("nothing is held any more", () => holder.node.messages.held().length === 0);
+
+    const proof = await cli(["messages", "prove", id], { home: awake.node.home });
+    const verified = await cli(["messages", "verify", proof.stdout.trim()], { home: network.folder });
+    expect(verified).toMatchObject({ code: 0, stdout: '{"number":0,"secret":"tea at four"}\n' });
+    expect(verified.stderr).toContain(`${sender.node.did} sent note ${id} to ${recipient}`);
+    const forged = await cli(["messages", "verify", `${proof.stdout.trim().slice(0, -8)}AAAAAAA=`], {
+      home: network.folder,
+    });
+    expect(forged.stderr).toContain("does not verify");
 
     const back = await network.start("sender", { bootstrap: bootstrapOf(holder), holdMail: 0, home });
     await until("the sender was told", () => back.node.messages.outbox().length === 0, 20_000);

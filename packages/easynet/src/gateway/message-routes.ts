@@ -28,6 +28,7 @@ const sendSchema = z
         "What the response waits for: this node has stored it, the receiver has it, its handler answered (default).",
       ),
     durability: durabilitySchema.optional().describe("As the kind says when absent."),
+    signed: z.boolean().optional().describe("The receiving node can prove to others that this node sent it."),
     priority: z
       .union([prioritySchema, z.literal("emergency"), z.number().min(0).max(10)])
       .optional()
@@ -65,6 +66,10 @@ const waitingSchema = z
     holderName: z.string().optional(),
   })
   .meta({ id: "WaitingMessages" });
+
+const proofSchema = z
+  .object({ id: z.string(), proof: z.string().describe("Base64; easynet messages verify checks it.") })
+  .meta({ id: "MessageProof" });
 
 const heldSchema = z
   .object({
@@ -166,20 +171,36 @@ export function messageRoutes({ options: { node } }: RouteContext): FastifyPlugi
       },
       () => ({ kinds: node.messages.kinds.names().map((kind) => kindBody(node.messages.kinds.require(kind))) }),
     );
-    app.get(
-      "/api/messages/answer",
-      {
-        schema: {
-          summary: "The answer to a durable request, by id, also after a restart of this node",
-          querystring: z.strictObject({ id: name }),
-          response: { 200: z.object({ id: z.string(), answer: z.unknown() }), ...problems },
-        },
-      },
-      async ({ query: { id } }) => ({ id, answer: await node.messages.answer(id) }),
-    );
+    keptRoutes(app, node);
     deadLetterRoutes(app, node);
     done();
   };
+}
+
+/** What is kept of messages that were answered or signed, by id. */
+function keptRoutes(app: Parameters<FastifyPluginCallbackZod>[0], node: EasynetNode): void {
+  app.get(
+    "/api/messages/answer",
+    {
+      schema: {
+        summary: "The answer to a durable request, by id, also after a restart of this node",
+        querystring: z.strictObject({ id: name }),
+        response: { 200: z.object({ id: z.string(), answer: z.unknown() }), ...problems },
+      },
+    },
+    async ({ query: { id } }) => ({ id, answer: await node.messages.answer(id) }),
+  );
+  app.get(
+    "/api/messages/proof",
+    {
+      schema: {
+        summary: "A proof that a signed message came from its sender",
+        querystring: z.strictObject({ id: name }),
+        response: { 200: proofSchema, ...problems },
+      },
+    },
+    ({ query: { id } }) => ({ id, proof: Buffer.from(node.messages.prove(id)).toString("base64") }),
+  );
 }
 
 function deadLetterRoutes(app: Parameters<FastifyPluginCallbackZod>[0], node: EasynetNode): void {

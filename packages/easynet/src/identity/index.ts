@@ -1,5 +1,5 @@
 export { decodeBase58, encodeBase58 } from "./base58.ts";
-export { sealBatch, verifyBatch } from "./batch-proof.ts";
+export { proveMessage, sealBatch, verifyBatch, verifyMessage } from "./batch-proof.ts";
 export { canonicalJson } from "./canonical-json.ts";
 export { deriveHpkeKeyPair } from "./hpke-kem.ts";
 export { type HpkeContext, type HpkeSuite, setupHpkeReceiver, setupHpkeSender } from "./hpke.ts";

@@ -124,6 +124,7 @@ export class RunningNode implements EasynetNode {
       counts: () => parts.delivery.counts(),
       outbox: () => parts.delivery.outbox(),
       held: () => parts.delivery.held(),
+      prove: (id) => parts.delivery.prove(id),
       deadLetters: parts.delivery.deadLetters,
     };
     this.#loadTimer = repeat(parts.clock, LOAD_INTERVAL_MS, () => parts.directory.setLoad(parts.host.load()));

@@ -124,6 +124,10 @@ export class FakeDelivery implements Delivery {
     return [];
   }
 
+  prove(id: string): Uint8Array {
+    throw new EasynetError("PROOF_NOT_FOUND", { id });
+  }
+
   counts(): ReturnType<Delivery["counts"]> {
     return { sent: 0, acknowledged: 0, received: 0, duplicates: 0, handled: 0, expired: 0, dead: this.dead.length };
   }

@@ -102,6 +102,7 @@ export class FakeNode implements EasynetNode {
       counts: () => delivery.counts(),
       outbox: () => delivery.outbox(),
       held: () => delivery.held(),
+      prove: (id) => delivery.prove(id),
       deadLetters: delivery.deadLetters,
     };
     this.joining = new Invitations({

@@ -1,10 +1,11 @@
+import { existsSync, readFileSync } from "node:fs";
 import { EasynetError } from "../../kernel/index.ts";
 import type { CliContext } from "../cli-context.ts";
 import { printable } from "../columns.ts";
 import { formatAge, formatBytes, formatMs } from "../format.ts";
 import { LocalClient } from "../local-client.ts";
 
-type MessageAction = "outbox" | "dead-letters" | "kinds" | "answer" | "requeue" | "drop";
+type MessageAction = "outbox" | "dead-letters" | "kinds" | "answer" | "requeue" | "drop" | "prove" | "verify";
 
 interface Waiting {
   readonly peer: string;
@@ -54,6 +55,7 @@ export async function messages(
   action: MessageAction | undefined,
   id: string | undefined,
 ): Promise<void> {
+  if (action === "verify") return verify(context, required(context, id));
   const client = LocalClient.open(context.home);
   switch (action) {
     case undefined:
@@ -67,6 +69,11 @@ export async function messages(
       const path = `/api/messages/answer?id=${encodeURIComponent(required(context, id))}`;
       return context.print(JSON.stringify(await client.get(path)));
     }
+    case "prove": {
+      const answer = await client.get(`/api/messages/proof?id=${encodeURIComponent(required(context, id))}`);
+      if (!isProof(answer)) throw new TypeError("the node sent no proof");
+      return context.json ? context.printJson(answer) : context.print(answer.proof);
+    }
     case "requeue":
     case "drop": {
       const key = required(context, id);
@@ -75,6 +82,24 @@ export async function messages(
       else context.say(context.text(action === "requeue" ? "messages.requeued" : "messages.dropped", { key }));
     }
   }
+}
+
+/** Needs no node: a proof stands for itself. @param proof as `prove` prints it, or a file with that */
+async function verify(context: CliContext, proof: string): Promise<void> {
+  const { verifyProof } = await import("../../messaging/index.ts");
+  const { stringifyJson } = await import("../../node/index.ts");
+  const text = existsSync(proof) ? readFileSync(proof, "utf8") : proof;
+  const { sentAtMs, ...proven } = verifyProof(Buffer.from(text.trim(), "base64"));
+  const shown = { ...proven, sentAt: new Date(sentAtMs).toISOString() };
+  if (context.json) return context.print(stringifyJson(shown));
+  const { sender, recipient, id, kind, sentAt, from, to, payload } = shown;
+  const [by, whom] = [
+    from === undefined ? sender : `${sender} (${from})`,
+    to === undefined ? recipient : `${recipient} (${to})`,
+  ];
+  const values = { sender: printable(by), recipient: printable(whom), id, kind: printable(kind), sentAt };
+  context.say(context.text("messages.proven", values));
+  context.print(stringifyJson(payload));
 }
 
 function showState(context: CliContext, state: unknown, withCounts: boolean): void {
@@ -149,6 +174,10 @@ function showKinds(context: CliContext, answer: unknown): void {
 function required(context: CliContext, id: string | undefined): string {
   if (id !== undefined) return id;
   throw new EasynetError("INVALID_ARGUMENT", { subject: "easynet messages", reason: context.text("messages.needsId") });
+}
+
+function isProof(value: unknown): value is { readonly id: string; readonly proof: string } {
+  return typeof value === "object" && value !== null && "proof" in value && typeof value.proof === "string";
 }
 
 function isState(value: unknown): value is State {

@@ -118,6 +118,10 @@ class DeliveryService implements Delivery {
     return this.#mail?.held() ?? [];
   }
 
+  prove(id: string): Uint8Array {
+    return this.#inbox.signed.prove(id);
+  }
+
   counts(): DeliveryCounts {
     return { ...this.#shared.counts };
   }

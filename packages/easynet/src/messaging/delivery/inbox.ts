@@ -18,6 +18,7 @@ import { ReceivedBatch } from "./received-batch.ts";
 import type { Position } from "./position.ts";
 import { decodePositions, encodePositions, peerOfKey, positionKey, SPACES } from "./rows.ts";
 import type { SentBatch } from "./sent-batch.ts";
+import { SignedBook } from "./signed-book.ts";
 import type { DeliveryShared } from "./shared.ts";
 import type { MessageHandler } from "./types.ts";
 
@@ -56,6 +57,7 @@ const PAGE_COUNT = 100;
  */
 export class Inbox {
   readonly effects: PendingEffects;
+  readonly signed: SignedBook;
   readonly #shared: DeliveryShared;
   readonly #outbox: Outbox;
   readonly #handling: Handling;
@@ -78,6 +80,7 @@ export class Inbox {
   constructor(shared: DeliveryShared, outbox: Outbox, dead: DeadLetterBook) {
     this.#shared = shared;
     this.#outbox = outbox;
+    this.signed = new SignedBook(shared);
     this.effects = new PendingEffects(shared.store);
     this.#handling = new Handling({
       ...shared,
@@ -280,6 +283,7 @@ export class Inbox {
     if (!sender) return;
     this.#heldBytes -= batch.byteLength;
     if (batch.stored) this.#finished.push({ kind: "delete", space: SPACES.inbox, key: batch.key });
+    if (batch.signed) this.#finished.push(...this.signed.keep(batch));
     if (core.owesWindow(batch.lane)) this.#tell(sender, batch.lane);
   }
 

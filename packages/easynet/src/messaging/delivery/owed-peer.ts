@@ -4,6 +4,7 @@ import { FRAME_TYPES, type Lane } from "../../wire/index.ts";
 import { BatchBuilder } from "./batch-builder.ts";
 import { PREFIX_BYTES } from "./batch-layout.ts";
 import { writePrefix } from "./batch-reader.ts";
+import { signBatch } from "./batch-signature.ts";
 import type { CheckedMessage } from "./check-message.ts";
 import { BATCH_BYTES_MAX, RESIDENT_BYTES_MAX, TIMER_MS_MAX } from "./limits.ts";
 import { OutboxCore, type OutboxEffect, type OutboxInput } from "./outbox-core.ts";
@@ -173,7 +174,8 @@ export class OwedPeer {
     if (!this.linked) this.#ask();
     this.#openBytes -= builder.byteLength;
     this.#openCount -= builder.count;
-    batch.seal(builder);
+    const { keyPair } = this.#host.shared;
+    batch.seal(builder, (bytes) => signBatch(keyPair, this.did, bytes));
     // A large message says nothing about the batches after it.
     this.#lastBytes[lane] = Math.min(BATCH_BYTES_MAX, batch.byteLength);
     this.#residentBytes += batch.byteLength;

@@ -20,6 +20,11 @@ export interface OutgoingMessage {
   readonly durability?: MessageDurability;
   /** From now, ms, more than 0; what was not handled by then is dead-lettered. @default 300,000 */
   readonly expiresInMs?: number;
+  /**
+   * The batch that it travels in is signed, so that the recipient can prove to others that this node sent it: a
+   * signature here and its verification there for each such batch. @default false
+   */
+  readonly signed?: boolean;
   /** Id of the request that this answers; a UUID. */
   readonly correlationId?: string;
   /** W3C traceparent. Each of the texts below: at most 255 bytes of UTF-8. */
@@ -183,6 +188,12 @@ export interface Delivery {
   /** What this node keeps for others. */
   held(): readonly HeldReport[];
   readonly deadLetters: DeadLetters;
+  /**
+   * Shows to anybody that its sender sent a message to this node; up to 700 bytes beside the message. For signed ones,
+   * which includes what came through a holder; of those, the newest 1,000 batches or 16 MiB.
+   * @throws {EasynetError} PROOF_NOT_FOUND
+   */
+  prove(id: string): Uint8Array;
   counts(): DeliveryCounts;
   /** Drops everything that waits for or came from a node that will not come back. */
   forget(peer: Did): Promise<void>;

@@ -7,9 +7,10 @@ import { FRAME_TYPES } from "../../wire/index.ts";
 import { PREFIX_BYTES } from "../delivery/batch-layout.ts";
 import { BatchBuilder } from "../delivery/batch-builder.ts";
 import { writePrefix } from "../delivery/batch-reader.ts";
-import { signBatch } from "../delivery/batch-signature.ts";
+import { readProof, signBatch } from "../delivery/batch-signature.ts";
 import { checkMessage } from "../delivery/check-message.ts";
 import { createDelivery } from "../delivery/delivery.ts";
+import { SIGNED_BYTES_MAX } from "../delivery/limits.ts";
 import { START } from "../delivery/position.ts";
 import type { Delivery, ReceivedMessage } from "../delivery/types.ts";
 import { AWAY_AFTER_MS, BROKEN_COUNT_MAX, BROKEN_PAUSE_MS, KEEP_MS_MIN } from "./limits.ts";
@@ -216,6 +217,63 @@ describe("mail between three nodes", () => {
     expect(closed.refused).toEqual([{ reason: "not-offered" }]);
     expect(answers).toHaveLength(3);
     expect(holder.store.list("mail-held")).toEqual([]);
+  });
+});
+
+describe("a message that was signed", () => {
+  test("can be proved by who got it, also after a restart; one that was not cannot", async () => {
+    const [sender, recipient] = [station(SENDER), station(RECIPIENT)];
+    network.link(didOf(SENDER), didOf(RECIPIENT));
+    const send = (text: string, signed: boolean): string =>
+      sender.delivery.send(didOf(RECIPIENT), { kind: "note", payload: Buffer.from(text), signed }).id;
+    const plain = send("plain", false);
+    await pass(1000);
+    const signed = send("signed", true);
+    await pass(1000);
+    expect(textsOf(recipient)).toEqual(["plain", "signed"]);
+    network.crash(didOf(RECIPIENT));
+    await pass(100);
+    const again = station(RECIPIENT, { store: recipient.store.reopen() });
+    const proven = readProof(again.delivery.prove(signed));
+    expect(proven).toMatchObject({ recipient: didOf(RECIPIENT), message: { sender: didOf(SENDER), id: signed } });
+    const unknown = expect.objectContaining({ code: "PROOF_NOT_FOUND" });
+    for (const id of [plain, "nothing"]) expect(() => again.delivery.prove(id)).toThrow(unknown);
+  });
+
+  test("is not taken from a link when another one signed it", async () => {
+    const { mesh } = hostile();
+    const recipient = station(RECIPIENT);
+    network.link(didOf(HOSTILE), didOf(RECIPIENT));
+    await pass(100);
+    const builder = new BatchBuilder({ epoch: 1, lane: 2, first: 1, sentAtMs: clock.nowMs() });
+    builder.add(checkMessage({ kind: "note", payload: Buffer.from("mine") }));
+    const bytes = builder.seal().subarray(PREFIX_BYTES);
+    for (const signer of [SENDER, HOSTILE]) {
+      const body = Buffer.concat([Buffer.alloc(PREFIX_BYTES), signBatch(fakeKeyPair(signer), didOf(RECIPIENT), bytes)]);
+      writePrefix(body, { ageMs: 0, after: START });
+      mesh.send(didOf(RECIPIENT), { lane: "normal", type: FRAME_TYPES["message-batch"], body });
+      await pass(300);
+      expect(textsOf(recipient)).toEqual(signer === HOSTILE ? ["mine"] : []);
+    }
+  });
+
+  test("is kept to a limit, the newest", async () => {
+    const [sender, recipient] = [station(SENDER), station(RECIPIENT)];
+    network.link(didOf(SENDER), didOf(RECIPIENT));
+    const ids: string[] = [];
+    for (let count = 0; count < 100; count++) {
+      const message = { kind: "note", payload: new Uint8Array(200_000), signed: true } as const;
+      ids.push(sender.delivery.send(didOf(RECIPIENT), message).id);
+      await pass(100);
+    }
+    await pass(2000);
+    expect(recipient.seen).toHaveLength(100);
+    const kept = recipient.store
+      .list("message-signed", { limit: 1000 })
+      .reduce((sum, { value }) => sum + value.length, 0);
+    expect(kept).toBeLessThanOrEqual(SIGNED_BYTES_MAX);
+    expect(readProof(recipient.delivery.prove(ids.at(-1) ?? "")).message.id).toBe(ids.at(-1));
+    expect(() => recipient.delivery.prove(ids[0] ?? "")).toThrow(expect.objectContaining({ code: "PROOF_NOT_FOUND" }));
   });
 });
 
