@@ -31,8 +31,12 @@ export const easynetSystem: System = {
   },
 };
 
-export async function startMesh(rootSeed: Uint8Array, listenAddresses: readonly string[]): Promise<Mesh> {
-  const [root, keyPair] = [keyPairFromSeed(rootSeed), generateKeyPair()];
+export async function startMesh(
+  rootSeed: Uint8Array,
+  listenAddresses: readonly string[],
+  keyPair = generateKeyPair(),
+): Promise<Mesh> {
+  const root = keyPairFromSeed(rootSeed);
   const ports = { clock: systemClock, random: systemRandom, logger: silentLogger, metrics: noMetrics };
   const fabric = await createLibp2pFabric({ keyPair, listenAddresses, ...ports });
   const nowMs = Date.now();

@@ -61,7 +61,8 @@ interface Node {
 
 async function start(rootSeed: Uint8Array, listenAddresses: readonly string[]): Promise<Node> {
   const store = await openStore({ path: join(mkdtempSync(join(tmpdir(), "easynet-bench-")), "node.db") });
-  const mesh = await startMesh(rootSeed, listenAddresses);
+  const keyPair = generateKeyPair();
+  const mesh = await startMesh(rootSeed, listenAddresses, keyPair);
   const ports = { clock: systemClock, random: systemRandom, logger: silentLogger, metrics: noMetrics };
-  return { mesh, store, delivery: createDelivery({ mesh, store, epoch: 1, ...ports }) };
+  return { mesh, store, delivery: createDelivery({ mesh, keyPair, store, epoch: 1, ...ports }) };
 }

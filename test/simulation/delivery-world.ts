@@ -21,7 +21,13 @@ import {
   type Transaction,
 } from "../../packages/easynet/src/messaging/index.ts";
 import { PRIORITIES } from "../../packages/easynet/src/model/index.ts";
-import { fakeDid, type FakeMesh, FakeNetwork, VirtualClock } from "../../packages/easynet/src/testing/index.ts";
+import {
+  fakeDid,
+  fakeKeyPair,
+  type FakeMesh,
+  FakeNetwork,
+  VirtualClock,
+} from "../../packages/easynet/src/testing/index.ts";
 import { SlowDisk, type StoreBug } from "./delivery-store.ts";
 
 export type DeliveryBug = StoreBug | "reused-sequence";
@@ -219,7 +225,8 @@ export class DeliveryWorld {
       monotonicMs: () => this.#clock.monotonicMs(),
       setTimer: (delayMs, callback) => this.#clock.setTimer(delayMs, () => void (isAlive() && callback())),
     };
-    const ports = { clock, random: this.#random, logger: silentLogger, metrics: noMetrics };
+    const keyPair = fakeKeyPair(this.#places.indexOf(place) + 1);
+    const ports = { keyPair, clock, random: this.#random, logger: silentLogger, metrics: noMetrics };
     return createDelivery({ mesh, store: place.disk, epoch: place.epoch, limits: LIMITS, ...ports });
   }
 

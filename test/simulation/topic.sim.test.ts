@@ -30,7 +30,7 @@ class TopicWorld {
     const ports = { clock: this.clock, random: seededRandom(number), logger: silentLogger, metrics: noMetrics };
     const mesh = this.#network.join(keyPair.did);
     const store = new MemoryStore();
-    const delivery = createDelivery({ ...ports, mesh, store, epoch: 1 });
+    const delivery = createDelivery({ ...ports, keyPair, mesh, store, epoch: 1 });
     const gossip = createGossip({ ...ports, mesh });
     const membersOf = (): readonly Did[] => this.#members;
     const messages = createMessages({

@@ -12,7 +12,7 @@ import {
 } from "../../packages/easynet/src/kernel/index.ts";
 import { createDelivery, type Delivery } from "../../packages/easynet/src/messaging/index.ts";
 import type { Did } from "../../packages/easynet/src/identity/index.ts";
-import { fakeDid, FakeNetwork, MemoryStore } from "../../packages/easynet/src/testing/index.ts";
+import { fakeDid, fakeKeyPair, FakeNetwork, MemoryStore } from "../../packages/easynet/src/testing/index.ts";
 import type { SlowOptions, SlowOutcome, SlowPlan } from "./support/slow-item.ts";
 
 export const plan: SlowPlan = { cases: 5, batchCases: 5, issue: "04-messaging" };
@@ -37,7 +37,8 @@ class Hub {
     const hub = network.join(fakeDid(0));
     this.peers = Array.from({ length: peerCount }, (_, index) => fakeDid(index + 1));
     const meshes = this.peers.map((did) => network.join(did));
-    const ports = { clock, random, logger: silentLogger, metrics: noMetrics, epoch: 1 };
+    const keyPair = fakeKeyPair(0);
+    const ports = { keyPair, clock, random, logger: silentLogger, metrics: noMetrics, epoch: 1 };
     this.#others = meshes.map((mesh) => createDelivery({ mesh, store: new MemoryStore(), ...ports }));
     for (const other of this.#others) other.handle(() => undefined);
     for (const did of this.peers) network.link(hub.self, did);

@@ -64,7 +64,7 @@ const mesh = createMesh({
   config: { redialBaseMs: 20, redialCapMs: 100, redialFreshCapMs: 100 },
   ...ports,
 });
-const delivery = createDelivery({ mesh, store, epoch, ...ports });
+const delivery = createDelivery({ mesh, keyPair, store, epoch, ...ports });
 const peer = parseDid(config.peer);
 const pause = new Int32Array(new SharedArrayBuffer(4));
 

@@ -5,7 +5,7 @@ import { packageVersion, version } from "./commands/version.ts";
 import type { TextKey } from "./texts.ts";
 
 /** What `easynet messages` shows or does. */
-const MESSAGE_ACTIONS = ["outbox", "dead-letters", "kinds", "answer", "requeue", "drop"] as const;
+const MESSAGE_ACTIONS = ["outbox", "dead-letters", "kinds", "answer", "requeue", "drop", "prove", "verify"] as const;
 
 /** Adds one command to the program. */
 type Declare = (program: Command, context: CliContext, args: readonly string[]) => void;
@@ -126,6 +126,7 @@ const COMMANDS: readonly Declare[] = [
       )
       .option("--timeout <time>", context.text("send.timeout"))
       .option("--id <uuid>", context.text("send.id"))
+      .option("--signed", context.text("send.signed"))
       .action(async (...[to, kind, payload, options]) =>
         (await import("./commands/send.ts")).send(context, { ...options, to, kind, payload }),
       ),

@@ -101,8 +101,8 @@ export class AttachedAgents {
     if (message.type === "topic") {
       return message.action === "join" ? handle.joinTopic(message.topic) : handle.leaveTopic(message.topic);
     }
-    const { to, topic, kind, payload, id, wait, durability, priority, timeoutMs } = message;
-    const content = { kind, payload, id, wait, durability, priority, timeoutMs };
+    const { to, topic, kind, payload, id, wait, durability, signed, priority, timeoutMs } = message;
+    const content = { kind, payload, id, wait, durability, signed, priority, timeoutMs };
     if (topic !== undefined) return handle.publish(topic, content);
     return to === undefined ? handle.broadcast(content) : handle.sendMessage(to, content);
   }

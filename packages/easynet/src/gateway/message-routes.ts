@@ -28,6 +28,7 @@ const sendSchema = z
         "What the response waits for: this node has stored it, the receiver has it, its handler answered (default).",
       ),
     durability: durabilitySchema.optional().describe("As the kind says when absent."),
+    signed: z.boolean().optional().describe("The receiving node can prove to others that this node sent it."),
     priority: z
       .union([prioritySchema, z.literal("emergency"), z.number().min(0).max(10)])
       .optional()
@@ -50,6 +51,8 @@ const sentSchema = z
   })
   .meta({ id: "SentMessage" });
 
+const countsSchema = z.record(z.string(), z.number());
+
 const waitingSchema = z
   .object({
     peer: z.string(),
@@ -58,10 +61,32 @@ const waitingSchema = z
     queued: z.number().int().describe("Messages that the peer has not acknowledged."),
     bytes: z.number(),
     oldestAtMs: z.number(),
+    handed: z.number().int().optional().describe("How many of them another member keeps too, sealed."),
+    holder: z.string().optional().describe("That member."),
+    holderName: z.string().optional(),
   })
   .meta({ id: "WaitingMessages" });
 
-const countsSchema = z.record(z.string(), z.number());
+const proofSchema = z
+  .object({ id: z.string(), proof: z.string().describe("Base64; easynet messages verify checks it.") })
+  .meta({ id: "MessageProof" });
+
+const heldSchema = z
+  .object({
+    sender: z.string(),
+    senderName: z.string(),
+    recipient: z.string(),
+    recipientName: z.string(),
+    batches: z.number().int(),
+    bytes: z.number(),
+  })
+  .meta({ id: "HeldMessages" });
+
+const stateSchema = z.object({
+  counts: countsSchema,
+  outbox: z.array(waitingSchema),
+  held: z.array(heldSchema).describe("What this node keeps, sealed, for members that are away."),
+});
 
 const deadLetterSchema = z
   .object({
@@ -119,12 +144,21 @@ export function messageRoutes({ options: { node } }: RouteContext): FastifyPlugi
       {
         schema: {
           summary: "What waits for which peer, and counts since the start",
-          response: { 200: z.object({ counts: countsSchema, outbox: z.array(waitingSchema) }), ...problems },
+          response: { 200: stateSchema, ...problems },
         },
       },
       () => ({
         counts: { ...node.messages.counts() },
-        outbox: node.messages.outbox().map((waiting) => ({ ...waiting, peerName: nameOf(node, waiting.peer) })),
+        outbox: node.messages.outbox().map((waiting) => ({
+          ...waiting,
+          peerName: nameOf(node, waiting.peer),
+          ...(waiting.holder !== undefined && { holderName: nameOf(node, waiting.holder) }),
+        })),
+        held: node.messages.held().map((held) => ({
+          ...held,
+          senderName: nameOf(node, held.sender),
+          recipientName: nameOf(node, held.recipient),
+        })),
       }),
     );
     app.get(
@@ -137,20 +171,36 @@ export function messageRoutes({ options: { node } }: RouteContext): FastifyPlugi
       },
       () => ({ kinds: node.messages.kinds.names().map((kind) => kindBody(node.messages.kinds.require(kind))) }),
     );
-    app.get(
-      "/api/messages/answer",
-      {
-        schema: {
-          summary: "The answer to a durable request, by id, also after a restart of this node",
-          querystring: z.strictObject({ id: name }),
-          response: { 200: z.object({ id: z.string(), answer: z.unknown() }), ...problems },
-        },
-      },
-      async ({ query: { id } }) => ({ id, answer: await node.messages.answer(id) }),
-    );
+    keptRoutes(app, node);
     deadLetterRoutes(app, node);
     done();
   };
+}
+
+/** What is kept of messages that were answered or signed, by id. */
+function keptRoutes(app: Parameters<FastifyPluginCallbackZod>[0], node: EasynetNode): void {
+  app.get(
+    "/api/messages/answer",
+    {
+      schema: {
+        summary: "The answer to a durable request, by id, also after a restart of this node",
+        querystring: z.strictObject({ id: name }),
+        response: { 200: z.object({ id: z.string(), answer: z.unknown() }), ...problems },
+      },
+    },
+    async ({ query: { id } }) => ({ id, answer: await node.messages.answer(id) }),
+  );
+  app.get(
+    "/api/messages/proof",
+    {
+      schema: {
+        summary: "A proof that a signed message came from its sender",
+        querystring: z.strictObject({ id: name }),
+        response: { 200: proofSchema, ...problems },
+      },
+    },
+    ({ query: { id } }) => ({ id, proof: Buffer.from(node.messages.prove(id)).toString("base64") }),
+  );
 }
 
 function deadLetterRoutes(app: Parameters<FastifyPluginCallbackZod>[0], node: EasynetNode): void {

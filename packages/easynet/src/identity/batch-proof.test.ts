@@ -14,7 +14,7 @@ describe("a signed batch", () => {
         const seal = sealBatch(alice, place, messages);
         const index = seed % messages.length;
         const own = messages[index] ?? new Uint8Array();
-        const proof = proveMessage(seal, { place, messages }, index);
+        const proof = proveMessage(seal.signature, { place, messages }, index);
         expect(proof.path.length).toBeLessThanOrEqual(Math.ceil(Math.log2(messages.length)));
         expect(verifyMessage(alice.did, own, proof)).toBe(true);
         expect(verifyMessage(eve.did, own, proof)).toBe(false);
@@ -31,18 +31,18 @@ describe("a signed batch", () => {
   test("is checked as a whole: order, number, place and signer", () => {
     const messages = ["a", "b", "c"].map((text) => Buffer.from(text));
     const seal = sealBatch(alice, place, messages);
-    expect(verifyBatch(alice.did, seal, { place, messages })).toBe(true);
-    expect(verifyBatch(alice.did, seal, { place, messages: messages.toReversed() })).toBe(false);
-    expect(verifyBatch(alice.did, seal, { place, messages: messages.slice(1) })).toBe(false);
-    expect(verifyBatch(alice.did, seal, { place: Buffer.from("elsewhere"), messages })).toBe(false);
-    expect(verifyBatch(eve.did, seal, { place, messages })).toBe(false);
+    expect(verifyBatch(alice.did, seal.signature, { place, messages })).toBe(true);
+    expect(verifyBatch(alice.did, seal.signature, { place, messages: messages.toReversed() })).toBe(false);
+    expect(verifyBatch(alice.did, seal.signature, { place, messages: messages.slice(1) })).toBe(false);
+    expect(verifyBatch(alice.did, seal.signature, { place: Buffer.from("elsewhere"), messages })).toBe(false);
+    expect(verifyBatch(eve.did, seal.signature, { place, messages })).toBe(false);
   });
 
   test("an inner node of the tree does not pass for a message", () => {
     const messages = ["a", "b", "c", "d"].map((text) => Buffer.from(text));
     const seal = sealBatch(alice, place, messages);
-    const proof = proveMessage(seal, { place, messages }, 0);
-    const [first, second] = [proveMessage(seal, { place, messages }, 1).path[0], proof.path[0]];
+    const proof = proveMessage(seal.signature, { place, messages }, 0);
+    const [first, second] = [proveMessage(seal.signature, { place, messages }, 1).path[0], proof.path[0]];
     const inner = Buffer.concat([first ?? new Uint8Array(), second ?? new Uint8Array()]);
     expect(verifyMessage(alice.did, inner, { ...proof, count: 2, index: 0, path: proof.path.slice(1) })).toBe(false);
   });
@@ -52,6 +52,7 @@ describe("a signed batch", () => {
     expect(() => sealBatch(alice, place, [])).toThrow(refused);
     const messages = [Buffer.from("a")];
     const seal = sealBatch(alice, place, messages);
-    for (const index of [-1, 1, 0.5]) expect(() => proveMessage(seal, { place, messages }, index)).toThrow(refused);
+    for (const index of [-1, 1, 0.5])
+      expect(() => proveMessage(seal.signature, { place, messages }, index)).toThrow(refused);
   });
 });

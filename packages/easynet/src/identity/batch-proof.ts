@@ -43,22 +43,22 @@ export function sealBatch(keyPair: KeyPair, place: Uint8Array, messages: readonl
   return { root, signature: keyPair.sign(signedBytes(root, { place, count: messages.length })) };
 }
 
-/** True when `seal` is `signer`'s over exactly these messages at this place. Never throws. */
+/** True when `signature` is `signer`'s over exactly these messages at this place. Never throws. */
 export function verifyBatch(
   signer: Did,
-  seal: BatchSeal,
+  signature: Uint8Array,
   { place, messages }: { readonly place: Uint8Array; readonly messages: readonly Uint8Array[] },
 ): boolean {
   const root = merkleRoot(messages.map(leafHash));
-  return Buffer.compare(root, seal.root) === 0 && hasSigned(signer, seal, { place, count: messages.length });
+  return hasSigned(signer, { root, signature }, { place, count: messages.length });
 }
 
 /**
- * A proof for message `index` of a sealed batch; what it proves is checked by `verifyMessage`, not here.
+ * A proof for message `index` of a signed batch; what it proves is checked by `verifyMessage`, not here.
  * @throws {EasynetError} INVALID_ARGUMENT when there is no such message
  */
 export function proveMessage(
-  seal: BatchSeal,
+  signature: Uint8Array,
   { place, messages }: { readonly place: Uint8Array; readonly messages: readonly Uint8Array[] },
   index: number,
 ): MessageProof {
@@ -66,8 +66,9 @@ export function proveMessage(
     const reason = `the batch holds ${messages.length} messages`;
     throw new EasynetError("INVALID_ARGUMENT", { subject: `Message ${index} of a batch`, reason });
   }
-  const path = inclusionPath(messages.map(leafHash), index);
-  return { root: seal.root, signature: seal.signature, place, count: messages.length, index, path };
+  const leaves = messages.map(leafHash);
+  const path = inclusionPath(leaves, index);
+  return { root: merkleRoot(leaves), signature, place, count: messages.length, index, path };
 }
 
 /** True when `signer` sent `message` at that place of that batch. Never throws. */

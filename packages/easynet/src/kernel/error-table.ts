@@ -163,6 +163,11 @@ export const ERROR_TABLE = {
     "A message to {peer} expired before it could leave this node. It is among the dead letters unless it was volatile; requeue it there.",
     "发往 {peer} 的消息在离开本节点之前已过期。除易失消息外，可在死信中找到并重新入队。",
   ),
+  PROOF_NOT_FOUND: terminal(
+    "NOT_FOUND",
+    "No proof of message {id} can be made here: only of recently received messages whose sender signed them. Ask it to send with --signed.",
+    "此处无法为消息 {id} 生成证明：只有近期收到且发送方已签名的消息才可以。请对方使用 --signed 发送。",
+  ),
   MESSAGE_NOT_FOUND: terminal(
     "NOT_FOUND",
     "There is no dead letter {key}. List them again: it may have been requeued or dropped.",

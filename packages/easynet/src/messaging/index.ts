@@ -3,12 +3,15 @@ export type { BridgedMessage } from "./bridge/nats-mapping.ts";
 export { type ArtifactsOptions, createArtifacts } from "./artifacts/artifacts.ts";
 export type { ArtifactReport, Artifacts, ByteSource, FetchOptions, FetchProgress } from "./artifacts/types.ts";
 export { createDelivery, type DeliveryOptions } from "./delivery/delivery.ts";
+export { bytesOfSender } from "./mail/limits.ts";
+export type { MailOptions } from "./mail/types.ts";
 export type { DeliveryLimits } from "./delivery/limits.ts";
 export type {
   DeadLetter,
   DeadLetters,
   Delivery,
   DeliveryCounts,
+  HeldReport,
   MessageDurability,
   MessageHandler,
   OutboxReport,
@@ -32,6 +35,7 @@ export { encodeState, TASK_STATE_KIND, type TaskReport } from "./tasks/task-repo
 export { createTaskServer } from "./tasks/task-server.ts";
 export type { ServedTask, TaskRunner, TaskServer } from "./tasks/types.ts";
 export { type Kind, type KindDefinition, KindRegistry } from "./shapes/kinds.ts";
+export { type ProvenMessage, verifyProof } from "./shapes/proven.ts";
 export { TOPIC_LENGTH_MAX, TOPICS_COUNT_MAX } from "./shapes/limits.ts";
 export { createMessages } from "./shapes/messages.ts";
 export type { Message, MessageEvent, Messages, MulticastReport } from "./shapes/types.ts";

@@ -13,6 +13,8 @@ export const nodeRecordSchema = z.strictObject({
   cards: z.array(signedCardSchema).max(1000),
   /** Topics that agents of this node are in; absent = none. */
   topics: z.array(z.string().min(1).max(120)).max(100).exactOptional(),
+  /** It keeps sealed messages for members that are away: bytes of one sender; absent = it does not. */
+  mailBytes: z.number().int().min(1).exactOptional(),
 });
 export type NodeRecord = z.infer<typeof nodeRecordSchema>;
 

@@ -127,9 +127,9 @@ export class AgentMessenger {
 
   /** To the members of a topic as of now. */
   async #publish(topic: string, message: AgentMessage): Promise<BroadcastReport> {
-    const { kind, payload, from, durability, priority, timeoutMs: expiresInMs } = message;
+    const { kind, payload, from, durability, signed, priority, timeoutMs: expiresInMs } = message;
     const wait = message.wait === "acknowledged" ? "acknowledged" : "stored";
-    const content = { kind, payload, from, durability, priority, expiresInMs, wait } as const;
+    const content = { kind, payload, from, durability, signed, priority, expiresInMs, wait } as const;
     const { reached, failed } = await this.#options.messages.publish(topic, content);
     return { delivered: reached, failed: failed.map(({ peer, code }) => ({ agent: peer, code })) };
   }
@@ -205,11 +205,11 @@ export class AgentMessenger {
 
   async #sendTo(receiver: Receiver, message: AgentMessage): Promise<SentReport> {
     const { messages, isDefined } = this.#options;
-    const { kind, payload, id, priority, timeoutMs, wait = "answer" } = message;
+    const { kind, payload, id, signed, priority, timeoutMs, wait = "answer" } = message;
     const from = message.from;
     const own = wait === "answer" ? ("volatile" as const) : undefined;
     const durability = message.durability ?? (isDefined(kind) ? undefined : own);
-    const content = { kind, payload, id, from, to: receiver.agent, priority, durability };
+    const content = { kind, payload, id, signed, from, to: receiver.agent, priority, durability };
     if (wait === "answer") {
       const request = messages.request(receiver.node, { ...content, timeoutMs });
       return { id: request.id, node: receiver.node, state: "answered", answer: await request.answer };

@@ -47,6 +47,8 @@ export const configSchema = z.strictObject({
   interfaces: list,
   /** Carry links between members that cannot reach each other but both reach this one. */
   relay: flag,
+  /** Room for sealed messages of others to members that are away, MiB; a sender gets a quarter of it. 0 = keep none. */
+  holdMail: z.coerce.number().int().min(0).max(100_000),
   logLevel: z.enum(["silent", "error", "warn", "info", "debug"]),
 });
 export type NodeConfig = Readonly<z.infer<typeof configSchema>>;
@@ -65,6 +67,7 @@ const DEFAULTS = {
   mdns: true,
   interfaces: [],
   relay: true,
+  holdMail: 16,
   logLevel: "info",
 } as const;
 
@@ -129,6 +132,7 @@ function originsOf(origin: Partial<Record<string, ConfigOrigin>>): Record<Config
     mdns: of("mdns"),
     interfaces: of("interfaces"),
     relay: of("relay"),
+    holdMail: of("holdMail"),
     logLevel: of("logLevel"),
   };
 }

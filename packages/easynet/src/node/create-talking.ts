@@ -1,4 +1,4 @@
-import type { Did, KeyPair } from "../identity/index.ts";
+import { type Did, type KeyPair, verifyMembership } from "../identity/index.ts";
 import type { Clock, Logger, Metrics, Random } from "../kernel/index.ts";
 import type { Mesh } from "../mesh/index.ts";
 import {
@@ -8,6 +8,7 @@ import {
   type Delivery,
   type Exchanges,
   KindRegistry,
+  type MailOptions,
   type MessageEvent,
   type Messages,
 } from "../messaging/index.ts";
@@ -20,6 +21,9 @@ export interface TalkingOptions extends Knowing {
   readonly keyPair: KeyPair;
   readonly epoch: number;
   readonly store: Store;
+  readonly entrance: { readonly membership: Uint8Array };
+  /** What this node keeps for members that are away, bytes. */
+  readonly holdBytesMax: number;
   readonly observe: (event: MessageEvent) => void;
   readonly clock: Clock;
   readonly random: Random;
@@ -32,16 +36,32 @@ export interface Talking {
   readonly delivery: Delivery;
   readonly messages: Messages;
   readonly kinds: KindRegistry;
+  readonly holdBytesMax: number;
 }
 
 /** How a node speaks with others: tasks as exchanges, everything else as messages. */
 export function createTalking(options: TalkingOptions): Talking {
-  const { directory } = options;
+  const { directory, holdBytesMax } = options;
   const exchanges = createExchanges(options);
   const kinds = new KindRegistry();
-  const delivery = createDelivery(options);
+  const delivery = createDelivery({ ...options, mail: mailOf(options) });
   const membersOf = (topic: string): readonly Did[] => membersIn(directory, topic);
-  return { exchanges, delivery, kinds, messages: createMessages({ ...options, delivery, kinds, membersOf }) };
+  const messages = createMessages({ ...options, delivery, kinds, membersOf });
+  return { exchanges, delivery, kinds, messages, holdBytesMax };
+}
+
+function mailOf({ directory, mesh, clock, entrance, holdBytesMax }: TalkingOptions): MailOptions {
+  return {
+    membership: () => entrance.membership,
+    verifyMember: (bytes, member) => verifyMembership(bytes, { network: mesh.network, member, nowMs: clock.nowMs() }),
+    holders() {
+      const nodes = directory
+        .nodes()
+        .filter(({ status, record }) => status === "alive" && record.mailBytes !== undefined);
+      return nodes.map(({ did }) => did);
+    },
+    holdBytesMax,
+  };
 }
 
 /** Everybody whose entry says so, also who is away: what is stored for them waits. */

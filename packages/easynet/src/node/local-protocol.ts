@@ -129,6 +129,7 @@ export const processMessageSchema = z.discriminatedUnion("type", [
     id: z.uuid().optional(),
     wait: z.enum(["stored", "acknowledged", "answer"]).optional(),
     durability: z.enum(["volatile", "process", "disk"]).optional(),
+    signed: z.boolean().optional(),
     priority: prioritySchema.optional(),
     timeoutMs: z.number().min(1).max(604_800_000).optional(),
   }),

@@ -1,16 +1,17 @@
 import type { Agent, AgentHost, ExecuteRequest } from "../agents/index.ts";
 import { type Did, type KeyPair, parseDid } from "../identity/index.ts";
 import { type Clock, EasynetError, isEasynetError, type Logger, repeat, type Timer } from "../kernel/index.ts";
-import type {
-  Artifacts,
-  Delivery,
-  Exchanges,
-  KindRegistry,
-  MessageEvent,
-  Messages,
-  TaskCaller,
-  TaskReport,
-  TaskServer,
+import {
+  type Artifacts,
+  bytesOfSender,
+  type Delivery,
+  type Exchanges,
+  type KindRegistry,
+  type MessageEvent,
+  type Messages,
+  type TaskCaller,
+  type TaskReport,
+  type TaskServer,
 } from "../messaging/index.ts";
 import type { Gossip, Mdns, Mesh, Swim, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
@@ -63,6 +64,7 @@ export interface NodeParts {
   readonly directory: Directory;
   readonly delivery: Delivery;
   readonly messages: Messages;
+  readonly holdBytesMax: number;
   readonly kinds: KindRegistry;
   readonly host: AgentHost;
   readonly router: Router;
@@ -121,6 +123,8 @@ export class RunningNode implements EasynetNode {
       kinds: parts.kinds,
       counts: () => parts.delivery.counts(),
       outbox: () => parts.delivery.outbox(),
+      held: () => parts.delivery.held(),
+      prove: (id) => parts.delivery.prove(id),
       deadLetters: parts.delivery.deadLetters,
     };
     this.#loadTimer = repeat(parts.clock, LOAD_INTERVAL_MS, () => parts.directory.setLoad(parts.host.load()));
@@ -360,6 +364,7 @@ export class RunningNode implements EasynetNode {
 
   #record(): NodeRecord {
     const topics = this.#messenger.topics();
+    const mailBytes = bytesOfSender(this.#parts.holdBytesMax);
     return {
       owner: this.did,
       name: this.name,
@@ -368,6 +373,7 @@ export class RunningNode implements EasynetNode {
       offers: this.#parts.resources,
       cards: [...this.#agents.values()].map(({ signed }) => signed),
       ...(topics.length > 0 && { topics: [...topics] }),
+      ...(mailBytes > 0 && { mailBytes }),
     };
   }
 

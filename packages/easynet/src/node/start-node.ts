@@ -39,6 +39,7 @@ import { serveExchanges, taskRunner } from "./serve-exchanges.ts";
 
 const META_SPACE = "meta";
 const EPOCH_KEY = "epoch";
+const MIB = 1024 * 1024;
 
 /** A node that runs, and what its doors need beside it. */
 export interface StartedNode {
@@ -83,7 +84,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const artifacts = await createArtifacts({ ...shared, mesh, store, folder: home.artifactsPath });
   const knowing = createKnowing(ground);
   const { directory } = knowing;
-  const talking = createTalking({ ...ground, ...knowing, observe: (event) => node.observe(event) });
+  const holding = { entrance, holdBytesMax: config.holdMail * MIB };
+  const talking = createTalking({ ...ground, ...knowing, ...holding, observe: (event) => node.observe(event) });
   const { exchanges, delivery, messages } = talking;
   const host = createAgentHost(shared);
   await mesh.start();

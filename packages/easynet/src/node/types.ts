@@ -5,6 +5,7 @@ import type {
   AskedTask,
   DeadLetters,
   DeliveryCounts,
+  HeldReport,
   KindRegistry,
   MessageDurability,
   OutboxReport,
@@ -136,6 +137,8 @@ export interface AgentContent {
   readonly wait?: "stored" | "acknowledged" | "answer" | undefined;
   /** @default as the kind says; of an undefined kind volatile when an answer is waited for, else disk */
   readonly durability?: MessageDurability | undefined;
+  /** The receiving node can prove to others that this node sent it. @default false */
+  readonly signed?: boolean | undefined;
   readonly priority?: Priority | undefined;
   /** How long it may be under way, and with `answer` the time for the answer too, ms. @default 30,000 for an answer */
   readonly timeoutMs?: number | undefined;
@@ -160,6 +163,10 @@ export interface NodeMessages {
   readonly kinds: KindRegistry;
   counts(): DeliveryCounts;
   outbox(): readonly OutboxReport[];
+  /** What this node keeps, sealed, for members that are away. */
+  held(): readonly HeldReport[];
+  /** A proof of a signed message that this node got. @throws {EasynetError} PROOF_NOT_FOUND */
+  prove(id: string): Uint8Array;
   readonly deadLetters: DeadLetters;
 }
 

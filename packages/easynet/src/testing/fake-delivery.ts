@@ -120,6 +120,14 @@ export class FakeDelivery implements Delivery {
     return mine.map(({ to, priority, queued }) => ({ peer: to, priority, queued, bytes: 0, oldestAtMs: 0 }));
   }
 
+  held(): ReturnType<Delivery["held"]> {
+    return [];
+  }
+
+  prove(id: string): Uint8Array {
+    throw new EasynetError("PROOF_NOT_FOUND", { id });
+  }
+
   counts(): ReturnType<Delivery["counts"]> {
     return { sent: 0, acknowledged: 0, received: 0, duplicates: 0, handled: 0, expired: 0, dead: this.dead.length };
   }

@@ -101,6 +101,8 @@ export class FakeNode implements EasynetNode {
       kinds: new KindRegistry(),
       counts: () => delivery.counts(),
       outbox: () => delivery.outbox(),
+      held: () => delivery.held(),
+      prove: (id) => delivery.prove(id),
       deadLetters: delivery.deadLetters,
     };
     this.joining = new Invitations({

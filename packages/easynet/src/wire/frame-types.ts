@@ -59,6 +59,11 @@ export const FRAME_TYPES = {
   "message-gap": 114,
   /** First of the recipient on a new link: what it has of every lane. */
   "message-watermarks": 115,
+  /** Store-and-forward: a sealed batch to a member that keeps it, its answer; from it to the recipient, its answer. */
+  "mail-keep": 116,
+  "mail-kept": 117,
+  mail: 118,
+  "mail-taken": 119,
   /** Artifacts by content address: who has one, and its blocks (docs/protocol/artifacts.md). */
   "artifact-ask": 136,
   "artifact-have": 137,

@@ -16,6 +16,7 @@ export interface SendOptions {
   readonly priority?: string;
   readonly timeout?: string;
   readonly id?: string;
+  readonly signed?: boolean;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -24,7 +25,7 @@ const PATIENCE_MS = 5_000;
 
 /** Sends a message; prints what its handler answered, or what became of it. */
 export async function send(context: CliContext, options: SendOptions): Promise<void> {
-  const { to, kind, payload, id, wait, durability, priority } = options;
+  const { to, kind, payload, id, wait, durability, priority, signed } = options;
   const client = LocalClient.open(context.home);
   const timeoutMs = options.timeout === undefined ? undefined : timeoutMsOf(options.timeout, context);
   const message = {
@@ -35,6 +36,7 @@ export async function send(context: CliContext, options: SendOptions): Promise<v
     ...(wait !== undefined && { wait }),
     ...(durability !== undefined && { durability }),
     ...(priority !== undefined && { priority }),
+    ...(signed === true && { signed }),
     ...(timeoutMs !== undefined && { timeoutMs }),
   };
   const report = await client.post("/api/messages", message, { timeoutMs: (timeoutMs ?? TIMEOUT_MS) + PATIENCE_MS });

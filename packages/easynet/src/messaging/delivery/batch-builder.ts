@@ -25,6 +25,8 @@ export class BatchBuilder {
   lifetimeMsMax = 0;
   /** Index into {@link DURABILITIES} of the strongest. */
   durability = 0;
+  /** One of its messages asks for a signature. */
+  signed = false;
   readonly #kinds = new Map<string, number>();
   #buffer: Buffer;
   #end = PREFIX_BYTES + BATCH_HEADER_BYTES;
@@ -78,6 +80,7 @@ export class BatchBuilder {
     this.#end = offset + 4 + payload.length;
     this.count += 1;
     if (lifetimeMs > this.lifetimeMsMax) this.lifetimeMsMax = lifetimeMs;
+    if (message.signed) this.signed = true;
     if (durability > this.durability) this.durability = durability;
     return idOffset;
   }

@@ -6,7 +6,7 @@ import { createId, formatId, isEasynetError } from "../../kernel/index.ts";
 import { PRIORITIES } from "../../model/index.ts";
 import { decodeReports, encodeReports } from "./ack-codec.ts";
 import { BatchBuilder } from "./batch-builder.ts";
-import { DURABILITIES, PREFIX_BYTES } from "./batch-layout.ts";
+import { DURABILITIES, PREFIX_BYTES, SIGNATURE_BYTES } from "./batch-layout.ts";
 import { BATCH_FRAME_BYTES_MAX, readBatch, readPrefix, writePrefix } from "./batch-reader.ts";
 import { checkMessage } from "./check-message.ts";
 import { BATCH_BYTES_MAX, NUMBER_MAX, PAYLOAD_BYTES_MAX } from "./limits.ts";
@@ -88,7 +88,7 @@ describe("a batch", () => {
     large.add(checkMessage({ kind: "k".repeat(128), payload, ...all }));
     expect(large.fits(small)).toBe(false);
     const frame = large.seal();
-    expect(frame.length).toBe(BATCH_FRAME_BYTES_MAX);
+    expect(frame.length).toBe(BATCH_FRAME_BYTES_MAX - SIGNATURE_BYTES);
     expect(readBatch(frame.subarray(PREFIX_BYTES)).messages[0]?.payload).toEqual(payload);
   });
 

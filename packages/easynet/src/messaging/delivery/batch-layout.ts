@@ -5,6 +5,10 @@ export const PREFIX_BYTES = 1 + 6 + 6 + 6;
 /** Version, lane, durability, epoch, first sequence, count, wall clock of the sender. */
 export const BATCH_HEADER_BYTES = 1 + 1 + 1 + 6 + 6 + 2 + 6;
 export const BATCH_VERSION = 1;
+/** The same with the sender's signature behind its last message. */
+export const SIGNED_BATCH_VERSION = 2;
+/** Ed25519. */
+export const SIGNATURE_BYTES = 64;
 
 /** By their number on the wire; a later one survives more. */
 export const DURABILITIES: readonly MessageDurability[] = ["volatile", "process", "disk"];

@@ -1,6 +1,15 @@
 import { isUtf8 } from "node:buffer";
 import { EasynetError } from "../../kernel/index.ts";
-import { BATCH_HEADER_BYTES, BATCH_VERSION, DURABILITIES, FLAG, FLAGS_ALL, PREFIX_BYTES } from "./batch-layout.ts";
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_VERSION,
+  DURABILITIES,
+  FLAG,
+  FLAGS_ALL,
+  PREFIX_BYTES,
+  SIGNATURE_BYTES,
+  SIGNED_BATCH_VERSION,
+} from "./batch-layout.ts";
 import {
   BATCH_BYTES_MAX,
   BATCH_COUNT_MAX,
@@ -28,6 +37,8 @@ export interface DecodedBatch extends BatchRange {
   readonly durability: number;
   /** Wall clock of the sender. */
   readonly sentAtMs: number;
+  /** The sender signed it (batch-signature.ts); whether rightly was not looked at. */
+  readonly signed: boolean;
   readonly messages: readonly BatchMessage[];
 }
 
@@ -45,7 +56,11 @@ const MESSAGE_BYTES_MIN = 28;
 export const BATCH_FRAME_BYTES_MAX =
   PREFIX_BYTES +
   BATCH_HEADER_BYTES +
-  Math.max(BATCH_BYTES_MAX, PAYLOAD_BYTES_MAX + MESSAGE_BYTES_MIN + KIND_BYTES_MAX + 1 + 16 + 5 * (1 + TEXT_BYTES_MAX));
+  Math.max(
+    BATCH_BYTES_MAX,
+    PAYLOAD_BYTES_MAX + MESSAGE_BYTES_MIN + KIND_BYTES_MAX + 1 + 16 + 5 * (1 + TEXT_BYTES_MAX),
+  ) +
+  SIGNATURE_BYTES;
 
 /** Writes what is before the batch in its frame. */
 export function writePrefix(frame: Buffer, { ageMs, after }: BatchPrefix): void {
@@ -77,22 +92,46 @@ export function readBatch(bytes: Buffer): DecodedBatch {
   const epoch = bytes.readUIntLE(3, 6);
   const first = bytes.readUIntLE(9, 6);
   const count = bytes.readUInt16LE(15);
-  if (bytes[0] !== BATCH_VERSION) throw malformed("its version is not known");
+  const signed = isSigned(bytes);
+  if (!signed && bytes[0] !== BATCH_VERSION) throw malformed("its version is not known");
   if (lane > 3 || durability >= DURABILITIES.length) throw malformed("its lane or durability is not known");
   if (epoch < 1 || first < 1) throw malformed("its epoch and sequence do not begin at 1");
   if (count < 1 || count > BATCH_COUNT_MAX) throw malformed("its count is out of range");
   if (count * MESSAGE_BYTES_MIN > bytes.length) throw malformed("it holds less than its count says");
-  const reader = new MessageReader(bytes);
+  const reader = new MessageReader(messagesOf(bytes));
   const messages: BatchMessage[] = [];
   for (let index = 0; index < count; index++) messages.push(reader.next());
   if (!reader.atEnd) throw malformed("bytes follow its last message");
-  return { lane, durability, epoch, first, count, sentAtMs: bytes.readUIntLE(17, 6), messages };
+  return { lane, durability, epoch, first, count, sentAtMs: bytes.readUIntLE(17, 6), signed, messages };
+}
+
+/** Whether a signature ends the batch. */
+export function isSigned(bytes: Buffer): boolean {
+  return bytes[0] === SIGNED_BATCH_VERSION && bytes.length > BATCH_HEADER_BYTES + SIGNATURE_BYTES;
+}
+
+/**
+ * The bytes of each message as they would lie in a batch of it alone, with its kind written out: what a signature is
+ * about. @throws {EasynetError} FRAME_MALFORMED
+ */
+export function readLeaves(bytes: Buffer): readonly Uint8Array[] {
+  const reader = new MessageReader(messagesOf(bytes));
+  const leaves: Uint8Array[] = [];
+  while (!reader.atEnd) leaves.push(reader.nextLeaf());
+  return leaves;
+}
+
+/** Header and messages, without a signature. */
+function messagesOf(bytes: Buffer): Buffer {
+  return isSigned(bytes) ? bytes.subarray(0, -SIGNATURE_BYTES) : bytes;
 }
 
 class MessageReader {
   readonly #bytes: Buffer;
   readonly #kinds: string[] = [];
   #offset = BATCH_HEADER_BYTES;
+  /** What lies behind the kind of the last message. */
+  #restAt = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -108,6 +147,7 @@ class MessageReader {
     if (flags > FLAGS_ALL) throw malformed("a message has unknown flags");
     const kind = this.#kind();
     const at = this.#skip(22);
+    this.#restAt = at;
     const lifetimeMs = bytes.readUIntLE(at, 6);
     if (lifetimeMs < 1 || lifetimeMs > LIFETIME_MS_MAX) throw malformed("a message's lifetime is out of range");
     const id = bytes.subarray(at + 6, at + 22);
@@ -116,6 +156,17 @@ class MessageReader {
     const length = bytes.readUInt32LE(this.#skip(4));
     if (length > PAYLOAD_BYTES_MAX) throw malformed("a payload is too large");
     return { kind, payload: this.#payload(length), lifetimeMs, id, correlationId, texts };
+  }
+
+  nextLeaf(): Uint8Array {
+    const flags = this.#bytes[this.#offset] ?? 0;
+    const { kind } = this.next();
+    const name = Buffer.from(kind);
+    return Buffer.concat([
+      Uint8Array.of(flags, 0, name.length),
+      name,
+      this.#bytes.subarray(this.#restAt, this.#offset),
+    ]);
   }
 
   #kind(): string {

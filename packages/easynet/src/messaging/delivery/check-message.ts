@@ -16,6 +16,7 @@ export interface CheckedMessage {
   readonly flags: number;
   /** In the order of TEXT_FIELDS. */
   readonly texts: readonly (string | undefined)[];
+  readonly signed: boolean;
   /** What its variable fields need at most, without the payload. */
   readonly textBytes: number;
 }
@@ -58,6 +59,7 @@ export function checkMessage(message: OutgoingMessage): CheckedMessage {
     correlationId: correlation,
     flags,
     texts,
+    signed: message.signed === true,
     textBytes,
   };
 }

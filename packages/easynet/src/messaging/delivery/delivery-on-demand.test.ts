@@ -7,13 +7,14 @@ import { createDelivery } from "./delivery.ts";
 test("a recipient to which no link is kept is dialled, as in a network of very many members", async () => {
   const clock = new VirtualClock();
   const network = new FakeNetwork({ clock, latencyMs: 1, autoLink: false });
-  const [one, other] = [fakeKeyPair(1).did, fakeKeyPair(2).did];
+  const [near, away] = [fakeKeyPair(1), fakeKeyPair(2)];
+  const [one, other] = [near.did, away.did];
   const ports = { clock, random: seededRandom(1), logger: silentLogger, metrics: noMetrics, epoch: 1 };
   const mesh = network.join(one);
   mesh.isOnDemand = (did) => did === other && mesh.peer(did) === undefined;
-  const sender = createDelivery({ ...ports, mesh, store: new MemoryStore() });
+  const sender = createDelivery({ ...ports, keyPair: near, mesh, store: new MemoryStore() });
   const far = network.join(other);
-  const recipient = createDelivery({ ...ports, mesh: far, store: new MemoryStore() });
+  const recipient = createDelivery({ ...ports, keyPair: away, mesh: far, store: new MemoryStore() });
   const seen: string[] = [];
   recipient.handle(({ payload }) => void seen.push(Buffer.from(payload).toString()));
   await mesh.start();

@@ -37,6 +37,7 @@ async function station(
   const node = await world.node(name, changes);
   const delivery = createDelivery({
     mesh: node.mesh,
+    keyPair: node.keyPair,
     store,
     clock: world.clock,
     random: seededRandom(1),

@@ -1,10 +1,13 @@
-import { type Did, parseDid } from "../../identity/index.ts";
+import { type Did, type KeyPair, parseDid } from "../../identity/index.ts";
 import { type Clock, type Logger, type Metrics, type Random } from "../../kernel/index.ts";
 import type { Mesh, MeshFrame } from "../../mesh/index.ts";
+import { PRIORITIES } from "../../model/index.ts";
 import type { Store } from "../../storage/index.ts";
 import { FRAME_TYPES } from "../../wire/index.ts";
 import { decodeReports } from "./ack-codec.ts";
 import { checkMessage } from "./check-message.ts";
+import { Mail } from "../mail/mail.ts";
+import type { MailOptions } from "../mail/types.ts";
 import { DeadLetterBook, messageOf } from "./dead-letters.ts";
 import { Inbox } from "./inbox.ts";
 import { defaultDeliveryLimits, type DeliveryLimits } from "./limits.ts";
@@ -14,6 +17,7 @@ import type {
   DeadLetters,
   Delivery,
   DeliveryCounts,
+  HeldReport,
   MessageHandler,
   OutboxReport,
   OutgoingMessage,
@@ -23,6 +27,8 @@ import type {
 export interface DeliveryOptions {
   /** Not started, or started in this turn of the event loop: every link is to be seen. */
   readonly mesh: Mesh;
+  /** Of this node: signs, and opens what was sealed for it. */
+  readonly keyPair: KeyPair;
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
@@ -31,6 +37,8 @@ export interface DeliveryOptions {
   /** Rises with every start of this node and was on disk before it began: no sequence is ever used for two messages. */
   readonly epoch: number;
   readonly limits?: Partial<DeliveryLimits>;
+  /** Absent: what waits for a peer that is away waits here only, and nothing is kept for others. */
+  readonly mail?: MailOptions;
 }
 
 /** Reads what earlier lives of this node left and goes on with it. @throws {EasynetError} STORAGE_FAILED */
@@ -44,6 +52,7 @@ class DeliveryService implements Delivery {
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #dead: DeadLetterBook;
+  readonly #mail: Mail | undefined;
   readonly #listeners: readonly Disposable[];
   #scheduled = false;
   #closing: Promise<void> | undefined;
@@ -70,6 +79,8 @@ class DeliveryService implements Delivery {
     };
     this.#outbox.recover();
     this.#inbox.recover();
+    const ends = { outbox: this.#outbox, inbox: this.#inbox };
+    this.#mail = options.mail && new Mail(this.#shared, ends, options.mail);
     mesh.handle(FRAME_TYPES["message-batch"], (frame) => this.#inbox.onBatch(frame));
     mesh.handle(FRAME_TYPES["message-ack"], (frame) => this.#onReports("ack", frame));
     mesh.handle(FRAME_TYPES["message-gap"], (frame) => this.#onReports("gap", frame));
@@ -97,7 +108,18 @@ class DeliveryService implements Delivery {
   }
 
   outbox(): readonly OutboxReport[] {
-    return this.#outbox.reports();
+    return this.#outbox.reports().map((report) => ({
+      ...report,
+      ...this.#mail?.handed(report.peer, PRIORITIES.indexOf(report.priority)),
+    }));
+  }
+
+  held(): readonly HeldReport[] {
+    return this.#mail?.held() ?? [];
+  }
+
+  prove(id: string): Uint8Array {
+    return this.#inbox.signed.prove(id);
   }
 
   counts(): DeliveryCounts {
@@ -117,6 +139,7 @@ class DeliveryService implements Delivery {
   async #close(): Promise<void> {
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     this.#outbox.flush();
+    await this.#mail?.close();
     await this.#inbox.close();
     this.#outbox.close();
   }
@@ -136,6 +159,7 @@ class DeliveryService implements Delivery {
   #onJoined(did: Did): void {
     this.#inbox.onLinked(did);
     this.#outbox.onLinked(did);
+    this.#mail?.onLinked(did);
   }
 
   #onReports(kind: "ack" | "gap" | "watermarks", { from, body }: MeshFrame): void {

@@ -7,6 +7,7 @@ import { encodeReports } from "./ack-codec.ts";
 import { DURABILITIES, PREFIX_BYTES } from "./batch-layout.ts";
 import { laneLabel } from "./shared.ts";
 import { readPrefix } from "./batch-reader.ts";
+import { isSignedBy } from "./batch-signature.ts";
 import type { DeadLetterBook, StoredLetter } from "./dead-letters.ts";
 import { PendingEffects } from "./effects.ts";
 import { Handling } from "./handling.ts";
@@ -17,6 +18,7 @@ import { ReceivedBatch } from "./received-batch.ts";
 import type { Position } from "./position.ts";
 import { decodePositions, encodePositions, peerOfKey, positionKey, SPACES } from "./rows.ts";
 import type { SentBatch } from "./sent-batch.ts";
+import { SignedBook } from "./signed-book.ts";
 import type { DeliveryShared } from "./shared.ts";
 import type { MessageHandler } from "./types.ts";
 
@@ -55,6 +57,7 @@ const PAGE_COUNT = 100;
  */
 export class Inbox {
   readonly effects: PendingEffects;
+  readonly signed: SignedBook;
   readonly #shared: DeliveryShared;
   readonly #outbox: Outbox;
   readonly #handling: Handling;
@@ -77,6 +80,7 @@ export class Inbox {
   constructor(shared: DeliveryShared, outbox: Outbox, dead: DeadLetterBook) {
     this.#shared = shared;
     this.#outbox = outbox;
+    this.signed = new SignedBook(shared);
     this.effects = new PendingEffects(shared.store);
     this.#handling = new Handling({
       ...shared,
@@ -115,7 +119,7 @@ export class Inbox {
 
   /** A batch arrived. What cannot be read is dropped and counted. */
   onBatch({ from, body }: MeshFrame): void {
-    const { clock, metrics, limits, logger } = this.#shared;
+    const { clock, metrics, logger } = this.#shared;
     if (this.#closed || this.#broken) return;
     const frame = Buffer.from(body);
     let batch: ReceivedBatch;
@@ -125,18 +129,41 @@ export class Inbox {
       after = prefix.after;
       const at = { ageMs: prefix.ageMs, clock, byteLength: frame.length };
       batch = ReceivedBatch.arrived(from, frame.subarray(PREFIX_BYTES), at);
+      if (batch.signed && !isSignedBy(from, this.#shared.mesh.self, batch.bytes)) {
+        throw new EasynetError("FRAME_MALFORMED", { reason: "a batch: its signature is not its sender's" });
+      }
     } catch (error) {
       metrics.count("easynet_messages_refused_total", { reason: "malformed" });
       logger.debug("batch not read", { peer: from, error });
       return;
     }
-    if (!this.#senders.has(from) && this.#senders.size >= limits.peersCountMax) {
+    this.#offer(batch, after);
+  }
+
+  /**
+   * A batch that another member kept for this node. Resolves when it is on disk that it was taken, whatever its
+   * durability: what comes behind it may come from nowhere else, and names it as what must be had before.
+   */
+  async onMail(batch: ReceivedBatch, after: Position): Promise<"taken" | "later"> {
+    if (this.#closed || this.#broken) return "later";
+    const verdict = this.#offer(batch, after);
+    if (verdict !== "taken" && verdict !== "duplicate") return "later";
+    this.#senderOf(batch.sender).core.change(batch.lane, DURABILITIES.indexOf("disk"));
+    await this.#committed();
+    return "taken";
+  }
+
+  #offer(batch: ReceivedBatch, after: Position): ReturnType<Core["offer"]> {
+    const { clock, metrics, limits } = this.#shared;
+    if (!this.#senders.has(batch.sender) && this.#senders.size >= limits.peersCountMax) {
       metrics.count("easynet_messages_refused_total", { reason: "peers-full" });
-      return;
+      return "full";
     }
-    const sender = this.#senderOf(from);
+    const sender = this.#senderOf(batch.sender);
     const roomBytes = Math.min(limits.inboxBytesMax - this.#heldBytes, INTAKE_BYTES_MAX - this.#intakeBytes);
-    this.#onVerdict(sender, batch, sender.core.offer(batch, after, { nowMs: clock.monotonicMs(), roomBytes }));
+    const verdict = sender.core.offer(batch, after, { nowMs: clock.monotonicMs(), roomBytes });
+    this.#onVerdict(sender, batch, verdict);
+    return verdict;
   }
 
   #onVerdict(sender: Sender, batch: ReceivedBatch, verdict: ReturnType<Core["offer"]>): void {
@@ -190,10 +217,7 @@ export class Inbox {
     if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
     await this.#handling.again(letter);
     this.effects.add([remove()]);
-    await new Promise<void>((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
-      this.#shared.schedule();
-    });
+    await this.#committed();
   }
 
   /** Drops what came from a peer; the writes are the caller's to commit. */
@@ -259,6 +283,7 @@ export class Inbox {
     if (!sender) return;
     this.#heldBytes -= batch.byteLength;
     if (batch.stored) this.#finished.push({ kind: "delete", space: SPACES.inbox, key: batch.key });
+    if (batch.signed) this.#finished.push(...this.signed.keep(batch));
     if (core.owesWindow(batch.lane)) this.#tell(sender, batch.lane);
   }
 
@@ -362,6 +387,14 @@ export class Inbox {
     for (const { resolve } of waiters) resolve();
     this.#handling.resume();
     this.#report();
+  }
+
+  /** Resolves with the next commit: everything that happened until now is part of it, or of one before. */
+  async #committed(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+      this.#shared.schedule();
+    });
   }
 
   #tell(sender: Sender, lane: number): void {

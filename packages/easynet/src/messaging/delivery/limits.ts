@@ -57,6 +57,9 @@ export const INTAKE_BYTES_MAX = 24 * MIB;
 export const COMMIT_BYTES_MAX = 8 * MIB;
 /** Rows of acknowledged batches are deleted with the next commit of the outbox, or by themselves after this, ms. */
 export const DELETE_AFTER_MS = 20;
+/** Signed batches that a recipient keeps to prove messages of them; above: the oldest go. */
+export const SIGNED_COUNT_MAX = 1000;
+export const SIGNED_BYTES_MAX = 16 * MIB;
 /** Longest sleep of a timer, ms: those of the run time end at 2^31. */
 export const TIMER_MS_MAX = 3_600_000;
 

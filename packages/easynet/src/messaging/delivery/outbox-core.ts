@@ -165,6 +165,30 @@ export class OutboxCore<Batch extends OutboxBatch> {
     return this.#effects;
   }
 
+  /**
+   * The next batch of a lane behind a position, for a member that keeps it for the peer: from now on it may have arrived.
+   * Undefined when there is none, or when it has to wait.
+   */
+  detour(
+    index: number,
+    behind: Position,
+    nowMs: number,
+  ): { readonly batch: Batch; readonly after: Position } | undefined {
+    const lane = this.#lane(index);
+    let [low, high] = [0, lane.queue.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const batch = lane.queue[middle];
+      if (batch && comparePositions(endOf(batch), behind) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    const batch = lane.queue[low];
+    if (!batch || batch.held || (!batch.transmitted && batch.expiresAtMs <= nowMs)) return undefined;
+    const before = lane.queue[low - 1];
+    this.#leaves(lane, batch);
+    return { batch, after: before ? endOf(before) : START };
+  }
+
   #lane(index: number): LaneState<Batch> {
     const lane = this.lanes[index];
     if (!lane) throw new RangeError(`there is no lane ${index}`);
@@ -295,11 +319,15 @@ export class OutboxCore<Batch extends OutboxBatch> {
       lane.inFlightBytes += batch.byteLength;
       lane.deficitBytes -= batch.byteLength;
       lane.probe = false;
-      batch.transmitted = true;
-      const end = endOf(batch);
-      if (end.epoch === this.#options.epoch && comparePositions(end, lane.sentTo) > 0) lane.sentTo = end;
+      this.#leaves(lane, batch);
       this.#effects.push({ kind: "transmit", batch, after: before ? endOf(before) : START });
     }
+  }
+
+  #leaves(lane: LaneState<Batch>, batch: Batch): void {
+    batch.transmitted = true;
+    const end = endOf(batch);
+    if (end.epoch === this.#options.epoch && comparePositions(end, lane.sentTo) > 0) lane.sentTo = end;
   }
 
   #mayTransmit(lane: LaneState<Batch>, index: number): boolean {

@@ -167,6 +167,15 @@ export class Outbox {
     this.#peers.get(did)?.step({ kind, reports });
   }
 
+  /** Peers without a link for which something waits. */
+  away(): readonly OwedPeer[] {
+    return [...this.#peers.values()].filter((owed) => !owed.linked && owed.core.queuedCount > 0);
+  }
+
+  owed(did: Did): OwedPeer | undefined {
+    return this.#peers.get(did);
+  }
+
   reports(): readonly OutboxReport[] {
     const found: OutboxReport[] = [];
     for (const { did, core } of this.#peers.values()) {

@@ -4,6 +4,7 @@ import { FRAME_TYPES, type Lane } from "../../wire/index.ts";
 import { BatchBuilder } from "./batch-builder.ts";
 import { PREFIX_BYTES } from "./batch-layout.ts";
 import { writePrefix } from "./batch-reader.ts";
+import { signBatch } from "./batch-signature.ts";
 import type { CheckedMessage } from "./check-message.ts";
 import { BATCH_BYTES_MAX, RESIDENT_BYTES_MAX, TIMER_MS_MAX } from "./limits.ts";
 import { OutboxCore, type OutboxEffect, type OutboxInput } from "./outbox-core.ts";
@@ -23,6 +24,14 @@ export interface OwedHost {
   readonly onExpired: (batch: SentBatch) => void;
 }
 
+/** A batch that takes another way than the link to its peer. */
+export interface Detour {
+  readonly batch: SentBatch;
+  readonly after: Position;
+  readonly ageMs: number;
+  readonly bytes: Buffer;
+}
+
 interface OpenBatch {
   readonly batch: SentBatch;
   readonly builder: BatchBuilder;
@@ -34,6 +43,8 @@ export class OwedPeer {
   /** It is in the list of those that the next flush seals. */
   dirty = false;
   linked = false;
+  /** Monotonic: since when there is no link, if there is none. */
+  unlinkedAtMs: number;
   waiters: (() => void)[] = [];
   readonly core: OutboxCore<SentBatch>;
   readonly #host: OwedHost;
@@ -52,7 +63,8 @@ export class OwedPeer {
     this.did = did;
     this.last = [...last];
     this.#host = host;
-    const { epoch, random } = host.shared;
+    const { epoch, random, clock } = host.shared;
+    this.unlinkedAtMs = clock.monotonicMs();
     this.core = new OutboxCore({ epoch, random });
   }
 
@@ -115,8 +127,20 @@ export class OwedPeer {
 
   onUnlinked(): void {
     this.linked = false;
+    this.unlinkedAtMs = this.#host.shared.clock.monotonicMs();
     this.step({ kind: "unlinked" });
     for (const { queue } of this.core.lanes) for (const batch of queue) if (batch.rowWritten) this.#release(batch);
+  }
+
+  /** The next batch behind a position, for who keeps it for the peer; its bytes are as they are on the wire. */
+  detour(lane: number, behind: Position): Detour | undefined {
+    const { store, clock } = this.#host.shared;
+    const nowMs = clock.monotonicMs();
+    const found = this.core.detour(lane, behind, nowMs);
+    if (!found) return undefined;
+    const { batch, after } = found;
+    const row = batch.frame?.subarray(PREFIX_BYTES) ?? store.get(SPACES.outbox, batch.key);
+    return row && { batch, after, ageMs: nowMs - batch.bornAtMs, bytes: Buffer.from(row) };
   }
 
   close(): void {
@@ -150,7 +174,8 @@ export class OwedPeer {
     if (!this.linked) this.#ask();
     this.#openBytes -= builder.byteLength;
     this.#openCount -= builder.count;
-    batch.seal(builder);
+    const { keyPair } = this.#host.shared;
+    batch.seal(builder, (bytes) => signBatch(keyPair, this.did, bytes));
     // A large message says nothing about the batches after it.
     this.#lastBytes[lane] = Math.min(BATCH_BYTES_MAX, batch.byteLength);
     this.#residentBytes += batch.byteLength;

@@ -24,7 +24,11 @@ export class ReceivedBatch implements InboxBatch, Arrival {
   stored = false;
   /** Of the handler, for the message at `next`. */
   firstError = "";
-  readonly #bytes: Buffer;
+  readonly signed: boolean;
+  /** When it was sent, on the sender's wall clock. */
+  readonly writtenAtMs: number;
+  /** As it came, without a prefix. */
+  readonly bytes: Buffer;
 
   private constructor(sender: Did, read: DecodedBatch, at: BatchOrigin) {
     this.sender = sender;
@@ -34,10 +38,12 @@ export class ReceivedBatch implements InboxBatch, Arrival {
     this.count = read.count;
     this.durability = read.durability;
     this.messages = read.messages;
+    this.signed = read.signed;
+    this.writtenAtMs = read.sentAtMs;
     this.byteLength = at.byteLength;
     this.sentAtMs = at.sentAtMs;
     this.bornAtMs = at.bornAtMs;
-    this.#bytes = at.bytes;
+    this.bytes = at.bytes;
   }
 
   /** @param bytes the batch, kept. @throws {EasynetError} FRAME_MALFORMED */
@@ -67,9 +73,9 @@ export class ReceivedBatch implements InboxBatch, Arrival {
   }
 
   toRow(): Uint8Array {
-    const row = Buffer.allocUnsafe(INBOX_ROW_PREFIX_BYTES + this.#bytes.length);
+    const row = Buffer.allocUnsafe(INBOX_ROW_PREFIX_BYTES + this.bytes.length);
     row.writeUIntLE(Math.min(NUMBER_MAX, this.sentAtMs), 0, INBOX_ROW_PREFIX_BYTES);
-    row.set(this.#bytes, INBOX_ROW_PREFIX_BYTES);
+    row.set(this.bytes, INBOX_ROW_PREFIX_BYTES);
     return row;
   }
 }

@@ -12,6 +12,8 @@ export const SPACES = {
   /** What is taken and handled, for each (sender, lane). */
   positions: "message-positions",
   dead: "message-dead",
+  /** Signed batches that were handled, by arrival: did of the sender, then the batch. */
+  signed: "message-signed",
 } as const;
 
 const DIGITS = 15;

@@ -89,8 +89,12 @@ export class SentBatch implements OutboxBatch {
     return (this.frame ?? Buffer.alloc(PREFIX_BYTES)).subarray(PREFIX_BYTES);
   }
 
-  seal(builder: BatchBuilder): void {
-    this.frame = builder.seal();
+  /** @param sign makes a signed batch of one that asks for it */
+  seal(builder: BatchBuilder, sign: (batch: Buffer) => Buffer): void {
+    const frame = builder.seal();
+    this.frame = builder.signed
+      ? Buffer.concat([Buffer.alloc(PREFIX_BYTES), sign(frame.subarray(PREFIX_BYTES))])
+      : frame;
     this.count = builder.count;
     this.byteLength = this.frame.length;
     this.durability = builder.durability;

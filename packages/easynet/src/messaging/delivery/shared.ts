@@ -1,3 +1,4 @@
+import type { KeyPair } from "../../identity/index.ts";
 import type { Clock, Logger, MetricLabels, Metrics, Random } from "../../kernel/index.ts";
 import type { Mesh } from "../../mesh/index.ts";
 import { PRIORITIES } from "../../model/index.ts";
@@ -18,6 +19,7 @@ export interface MutableCounts {
 /** What both halves of delivery work with. */
 export interface DeliveryShared {
   readonly mesh: Mesh;
+  readonly keyPair: KeyPair;
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;

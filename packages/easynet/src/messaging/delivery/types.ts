@@ -20,6 +20,11 @@ export interface OutgoingMessage {
   readonly durability?: MessageDurability;
   /** From now, ms, more than 0; what was not handled by then is dead-lettered. @default 300,000 */
   readonly expiresInMs?: number;
+  /**
+   * The batch that it travels in is signed, so that the recipient can prove to others that this node sent it: a
+   * signature here and its verification there for each such batch. @default false
+   */
+  readonly signed?: boolean;
   /** Id of the request that this answers; a UUID. */
   readonly correlationId?: string;
   /** W3C traceparent. Each of the texts below: at most 255 bytes of UTF-8. */
@@ -104,6 +109,17 @@ export interface OutboxReport {
   readonly bytes: number;
   /** When the first of them was sent, Unix epoch ms. */
   readonly oldestAtMs: number;
+  /** The member that keeps the first of them, sealed, for the peer, and how many. */
+  readonly holder?: Did;
+  readonly handed?: number;
+}
+
+/** What this node keeps, sealed, for a peer of another node that is away. */
+export interface HeldReport {
+  readonly sender: Did;
+  readonly recipient: Did;
+  readonly batches: number;
+  readonly bytes: number;
 }
 
 /** Why a message ended without being handled. */
@@ -169,10 +185,20 @@ export interface Delivery {
   handle(handler: MessageHandler): void;
   /** Peers and lanes with messages that are not acknowledged. */
   outbox(): readonly OutboxReport[];
+  /** What this node keeps for others. */
+  held(): readonly HeldReport[];
   readonly deadLetters: DeadLetters;
+  /**
+   * Shows to anybody that its sender sent a message to this node; up to 700 bytes beside the message. For signed ones,
+   * which includes what came through a holder; of those, the newest 1,000 batches or 16 MiB.
+   * @throws {EasynetError} PROOF_NOT_FOUND
+   */
+  prove(id: string): Uint8Array;
   counts(): DeliveryCounts;
   /** Drops everything that waits for or came from a node that will not come back. */
   forget(peer: Did): Promise<void>;
-  /** Ends handling, waits for the commits under way. What is not volatile goes on with the next start. */
+  /**
+   * Hands what waits for peers that are away to members that hold mail, at most 2 s; ends handling, waits for the commits
+   * under way. What is not volatile goes on with the next start. */
   close(): Promise<void>;
 }

@@ -181,7 +181,7 @@ class MessagesService implements Messages {
   }
 
   #outgoing(content: MessageContent, body: Body): OutgoingMessage {
-    const { kind, durability, priority, expiresInMs, from, to, cause, id } = content;
+    const { kind, durability, signed = false, priority, expiresInMs, from, to, cause, id } = content;
     const known = this.#options.kinds.get(kind);
     return {
       kind,
@@ -189,6 +189,7 @@ class MessagesService implements Messages {
       durability: durability ?? known?.durability ?? "disk",
       priority: priority ?? known?.priority ?? "normal",
       expiresInMs: expiresInMs ?? known?.expiresInMs ?? ANSWER_LIFE_MS,
+      ...(signed && { signed }),
       ...(id !== undefined && { id }),
       ...(from !== undefined && { from }),
       ...(to !== undefined && { to }),

@@ -10,6 +10,8 @@ export interface MessageContent {
   /** A UUID. A request that is sent again under its id is not sent: it gets the answer of the first. @default a new one */
   readonly id?: string | undefined;
   readonly durability?: MessageDurability | undefined;
+  /** The receiving node can prove to others that this node sent it. @default false */
+  readonly signed?: boolean | undefined;
   readonly priority?: Priority | undefined;
   /** How long it may be under way, ms. @default as its kind says, 300,000 for an undefined one */
   readonly expiresInMs?: number | undefined;
