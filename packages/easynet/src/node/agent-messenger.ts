@@ -2,6 +2,7 @@ import type { AgentHost } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
 import { type Clock, EasynetError, toEasynetError } from "../kernel/index.ts";
 import {
+  type KeptBridge,
   type Message,
   type Messages,
   type SentMessage,
@@ -39,6 +40,8 @@ export interface AgentMessengerOptions {
   readonly clock: Clock;
   /** Whether a kind was defined, so that it says for itself how durable it is. */
   readonly isDefined: (kind: string) => boolean;
+  /** Wants the messages of its topics, beside the agents. */
+  readonly bridge?: Pick<KeptBridge, "topics" | "forward"> | undefined;
   /** The topics of this node's agents changed: its entry must say so. */
   readonly onTopics: () => Promise<void>;
 }
@@ -64,9 +67,9 @@ export class AgentMessenger {
     });
   }
 
-  /** The topics that agents of this node are in. */
+  /** The topics that agents of this node are in, and those that it mirrors. */
   topics(): readonly string[] {
-    return [...this.#topics.keys()];
+    return [...new Set([...this.#topics.keys(), ...(this.#options.bridge?.topics ?? [])])];
   }
 
   /** An agent of this node can be reached from now on. */
@@ -78,7 +81,7 @@ export class AgentMessenger {
   /** An agent of this node was taken back; it leaves its topics. */
   removed(did: string): void {
     this.#here.delete(did);
-    for (const topic of this.topics()) this.#drop(topic, did);
+    for (const topic of this.#topics.keys()) this.#drop(topic, did);
   }
 
   /** What an agent of this node can say. */
@@ -141,8 +144,9 @@ export class AgentMessenger {
     }
     const members = this.#topics.get(topic);
     if (members) return void members.add(did);
-    if (this.#topics.size >= TOPICS_COUNT_MAX) {
-      throw new EasynetError("OVERLOADED", { subject: "The list of topics", queued: this.#topics.size });
+    const known = this.topics();
+    if (known.length >= TOPICS_COUNT_MAX && !known.includes(topic)) {
+      throw new EasynetError("OVERLOADED", { subject: "The list of topics", queued: known.length });
     }
     this.#topics.set(topic, new Set([did]));
     this.#wake(topic);
@@ -221,12 +225,7 @@ export class AgentMessenger {
 
   async #receive(message: Message): Promise<unknown> {
     const { host } = this.#options;
-    if (message.topic !== undefined) {
-      if (!this.#topics.has(message.topic)) await this.#waitFor(message.topic);
-      const members = [...(this.#topics.get(message.topic) ?? [])];
-      await Promise.all(members.map((agent) => this.#deliver(message, agent)));
-      return undefined;
-    }
+    if (message.topic !== undefined) return this.#receiveOf(message.topic, message);
     if (message.broadcast) {
       const willing = host.agents().filter((agent) => agent.messageHandler?.(message.kind) !== undefined);
       await Promise.all(willing.map((agent) => host.deliver({ ...requestOf(message), agentName: agent.name })));
@@ -234,6 +233,19 @@ export class AgentMessenger {
     }
     if (message.to !== undefined && !this.#here.has(message.to)) await this.#waitFor(message.to);
     return this.#deliver(message, message.to);
+  }
+
+  /** For the members of a topic here, and for who mirrors it: neither waits for the other. */
+  async #receiveOf(topic: string, message: Message): Promise<void> {
+    const { bridge } = this.#options;
+    const isMirrored = bridge?.topics.includes(topic) === true;
+    if (!this.#topics.has(topic) && !isMirrored) await this.#waitFor(topic);
+    const { id, kind, payload, from = message.sender } = message;
+    const members = [...(this.#topics.get(topic) ?? [])];
+    await Promise.all([
+      ...(isMirrored ? [bridge.forward({ id, kind, topic, payload, from })] : []),
+      ...members.map((agent) => this.#deliver(message, agent)),
+    ]);
   }
 
   async #deliver(message: Message, agentDid: string | undefined): Promise<unknown> {

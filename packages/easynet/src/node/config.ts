@@ -19,6 +19,36 @@ const list = z.union([
   ),
 ]);
 
+const topics = list.pipe(z.array(z.string().min(1).max(120)).max(100));
+/** Topics that are mirrored to other systems; without one the setting is absent. */
+const bridges = z.strictObject({
+  /** A stream of NATS JetStream. */
+  nats: z
+    .strictObject({
+      /** `host:port`, several separated by commas. */
+      servers: list.pipe(z.array(z.string().min(1)).min(1)),
+      /** Its subjects are `STREAM.topic`; made when it is not there. */
+      stream: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, - and _")
+        .default("easynet"),
+      /** Topics of this network that go to the stream. */
+      toNats: topics.default([]),
+      /** Topics that come from the stream; a topic may stand in both. */
+      fromNats: topics.default([]),
+    })
+    .optional(),
+});
+const json = z.string().transform((text, context) => {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value;
+  } catch {
+    context.addIssue({ code: "custom", message: "it is not JSON" });
+    return z.NEVER;
+  }
+});
+
 /** Every setting of a node, once: flag, EASYNET_ variable and config.json key map to the same row. */
 export const configSchema = z.strictObject({
   /** Folder of keys, store and token. */
@@ -47,6 +77,8 @@ export const configSchema = z.strictObject({
   interfaces: list,
   /** Carry links between members that cannot reach each other but both reach this one. */
   relay: flag,
+  /** Mirrors topics to other systems. As a variable: JSON. */
+  bridges: z.union([bridges, json.pipe(bridges)]),
   logLevel: z.enum(["silent", "error", "warn", "info", "debug"]),
 });
 export type NodeConfig = Readonly<z.infer<typeof configSchema>>;
@@ -65,6 +97,7 @@ const DEFAULTS = {
   mdns: true,
   interfaces: [],
   relay: true,
+  bridges: {},
   logLevel: "info",
 } as const;
 
@@ -129,6 +162,7 @@ function originsOf(origin: Partial<Record<string, ConfigOrigin>>): Record<Config
     mdns: of("mdns"),
     interfaces: of("interfaces"),
     relay: of("relay"),
+    bridges: of("bridges"),
     logLevel: of("logLevel"),
   };
 }

@@ -13,7 +13,8 @@ export type DoctorCheck =
   | "multicast"
   | "nearby"
   | "reach"
-  | "clock";
+  | "clock"
+  | "bridge";
 
 interface FactRow {
   readonly check: DoctorCheck;
@@ -285,6 +286,22 @@ export const DOCTOR_FACTS = {
     en: "{seconds} s from the network ({count} members compared): new memberships are refused",
     zh: "与网络相差 {seconds} 秒（比较了 {count} 个成员）：新的成员资格会被拒绝",
     mend: { en: "set the clock by network time (NTP)", zh: "用网络时间（NTP）校准时钟" },
+  },
+  "bridge-linked": {
+    check: "bridge",
+    state: "ok",
+    en: "topics are mirrored to stream {stream} of NATS at {servers}; {waiting} messages wait",
+    zh: "主题已镜像到 {servers} 上 NATS 的流 {stream}；{waiting} 条消息在等待",
+  },
+  "bridge-away": {
+    check: "bridge",
+    state: "failed",
+    en: "NATS at {servers} cannot be used: {reason}; {waiting} messages wait for it on disk",
+    zh: "无法使用位于 {servers} 的 NATS：{reason}；{waiting} 条消息在磁盘上等待",
+    mend: {
+      en: "start nats-server with -js there, or change bridges in config.json and start the node again",
+      zh: "在那里用 -js 启动 nats-server，或修改 config.json 中的 bridges 后重启节点",
+    },
   },
 } satisfies Record<string, FactRow>;
 

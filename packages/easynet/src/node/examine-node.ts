@@ -1,5 +1,6 @@
 import type { Did } from "../identity/index.ts";
 import { isEasynetError } from "../kernel/index.ts";
+import type { KeptBridge } from "../messaging/index.ts";
 import type { Mdns, Mesh } from "../mesh/index.ts";
 import type { Directory } from "../state/index.ts";
 import { type Finding, finding } from "./doctor-facts.ts";
@@ -13,6 +14,7 @@ const CLOCK_WARNING_MS = 5000;
 const CLOCK_FAILED_MS = 60_000;
 
 export interface ExaminedNode {
+  readonly bridge?: Pick<KeptBridge, "status"> | undefined;
   readonly name: string;
   readonly mesh: Pick<Mesh, "self" | "peers" | "addresses" | "connect">;
   readonly mdns: Pick<Mdns, "status"> | undefined;
@@ -26,7 +28,13 @@ export async function examineNode(node: ExaminedNode): Promise<readonly Finding[
   const { mesh, name, mdns } = node;
   const running = finding("node-running", { name, addresses: mesh.addresses().join("  ") || "–" });
   const heard = mdns ? [hearing(node)] : [finding("multicast-off")];
-  return [running, identity(node), ...heard, ...(await reach(node)), clock(mesh)];
+  return [running, identity(node), ...heard, ...(await reach(node)), clock(mesh), ...mirroring(node)];
+}
+
+function mirroring({ bridge }: ExaminedNode): readonly Finding[] {
+  if (!bridge) return [];
+  const { servers, stream, linked, reason, waiting } = bridge.status();
+  return [finding(linked ? "bridge-linked" : "bridge-away", { servers, stream, waiting, reason: reason || "–" })];
 }
 
 function identity({ duplicate }: ExaminedNode): Finding {

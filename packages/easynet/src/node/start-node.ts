@@ -26,6 +26,7 @@ import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import { createKnowing } from "./create-knowing.ts";
+import { bridgeOf } from "./bridge-of.ts";
 import { createTalking } from "./create-talking.ts";
 import { choosePort } from "./choose-port.ts";
 import type { LoadedConfig } from "./config.ts";
@@ -50,7 +51,8 @@ export interface StartedNode {
 
 /**
  * Starts a node: keys, store, links, directory, in that order; what fails undoes what had started.
- * @throws {EasynetError} NODE_ALREADY_RUNNING, PORT_IN_USE, STORAGE_FAILED, STORAGE_TOO_NEW, MEMBERSHIP_INVALID
+ * @throws {EasynetError} NODE_ALREADY_RUNNING, PORT_IN_USE, STORAGE_FAILED, STORAGE_TOO_NEW, MEMBERSHIP_INVALID,
+ * DEPENDENCY_MISSING (of a bridge in its settings)
  */
 export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const config = loaded.value;
@@ -85,6 +87,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const { directory } = knowing;
   const talking = createTalking({ ...ground, ...knowing, observe: (event) => node.observe(event) });
   const { exchanges, delivery, messages } = talking;
+  const bridge = bridgeOf(config, { ...shared, store, network: network.did, messages });
+  if (bridge) cleanup.defer(() => bridge.close());
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
@@ -110,11 +114,12 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, delivery, punch, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const parts = { mesh, ...talking, artifacts, host, router, tasks, taskServer };
+  const parts = { mesh, ...talking, artifacts, host, router, tasks, taskServer, bridge };
   const node = new RunningNode({ ...basics, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
   await node.publish();
   await messages.start();
+  await bridge?.start();
   cleanup.move();
   logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });
   return { node, home, logger, metrics };

@@ -138,6 +138,7 @@ export class FakeNode implements EasynetNode {
       counts: { peers: this.#peers.size, nodes: 1, agents: this.#agents.size, tasksRunning: this.#runningCount },
       counters: {},
       discovery: [],
+      bridges: [],
     };
   }
 
