@@ -169,7 +169,8 @@ export class FakeNode implements EasynetNode {
       const isOver = state === "completed" || state === "canceled" || state === "failed";
       const end = isOver ? { atMs: task.createdAtMs, code: error?.code ?? "" } : undefined;
       const known = { agent: "", digest: "", accepted: state !== "submitted", cancelling: false };
-      return { ...task, ...known, node: parseDid(node), end };
+      const durability = "disk" as const;
+      return { ...task, ...known, durability, node: parseDid(node), end };
     });
     return { asked, served: [] };
   }
