@@ -16,6 +16,7 @@ const artifactSchema = z
     pinned: z.boolean().describe("Stays when the store is full."),
     complete: z.boolean().describe("False: only a part of it is here."),
     usedAtMs: z.number(),
+    expiresAtMs: z.number().optional().describe("Removed then, because it came with a message; absent = kept."),
   })
   .meta({ id: "Artifact" });
 const params = z.strictObject({ cid: z.string().min(1).max(100) });

@@ -2,6 +2,7 @@ import type { Did, KeyPair } from "../identity/index.ts";
 import type { Clock, Logger, Metrics, Random } from "../kernel/index.ts";
 import type { Mesh } from "../mesh/index.ts";
 import {
+  type Artifacts,
   createDelivery,
   createExchanges,
   createMessages,
@@ -20,6 +21,7 @@ export interface TalkingOptions extends Knowing {
   readonly keyPair: KeyPair;
   readonly epoch: number;
   readonly store: Store;
+  readonly artifacts: Artifacts;
   readonly observe: (event: MessageEvent) => void;
   readonly clock: Clock;
   readonly random: Random;

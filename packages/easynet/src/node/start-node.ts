@@ -85,7 +85,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const artifacts = await createArtifacts({ ...shared, mesh, store, folder: home.artifactsPath });
   const knowing = createKnowing(ground);
   const { directory } = knowing;
-  const talking = createTalking({ ...ground, ...knowing, observe: (event) => node.observe(event) });
+  const talking = createTalking({ ...ground, ...knowing, artifacts, observe: (event) => node.observe(event) });
   const { exchanges, delivery, messages } = talking;
   const bridge = bridgeOf(config, { ...shared, store, network: network.did, messages });
   if (bridge) cleanup.defer(() => bridge.close());

@@ -1,11 +1,17 @@
 import { EasynetError } from "../kernel/index.ts";
 import type { ArtifactReport, Artifacts, ByteSource } from "../messaging/index.ts";
 
-/** Artifacts in memory, each under an address that counts up; fetches find nothing. */
+/** Artifacts in memory, each under an address that counts up; a fetch finds what was put, unless a test hides it. */
 export class FakeArtifacts implements Artifacts {
   readonly #kept = new Map<string, { report: ArtifactReport; readonly content: Uint8Array }>();
 
+  /** Thrown by what is put from now on. */
+  refusal: EasynetError | undefined;
+  /** Fetches wait until it is settled. */
+  gate: Promise<void> = Promise.resolve();
+
   async put(source: ByteSource, options: { readonly pin?: boolean } = {}): Promise<ArtifactReport> {
+    if (this.refusal) throw this.refusal;
     const parts: Uint8Array[] = [];
     for await (const part of source) parts.push(part);
     const content = Buffer.concat(parts);
@@ -30,6 +36,7 @@ export class FakeArtifacts implements Artifacts {
   }
 
   async fetch(cid: string): Promise<ArtifactReport> {
+    await this.gate;
     return this.#known(cid).report;
   }
 
