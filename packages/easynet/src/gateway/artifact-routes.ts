@@ -22,7 +22,7 @@ const artifactSchema = z
 const params = z.strictObject({ cid: z.string().min(1).max(100) });
 
 /** Bulk data by content address. Bodies are streams: nothing is in memory as a whole. */
-export function artifactBodyRoutes({ options }: RouteContext): FastifyPluginCallbackZod {
+export function artifactBodyRoutes({ options, bodies }: RouteContext): FastifyPluginCallbackZod {
   const { artifacts } = options.node;
   return (app, _, done) => {
     // The body itself, not what would be parsed from it.
@@ -31,6 +31,7 @@ export function artifactBodyRoutes({ options }: RouteContext): FastifyPluginCall
       "/api/artifacts",
       {
         bodyLimit: ARTIFACT_BYTES_MAX,
+        onRequest: async ({ raw }) => bodies.allow(raw),
         schema: {
           summary: "Keep the bytes of the body as an artifact",
           description: `The body is the content, as ${BINARY}, of any length up to the limit; it is read as a stream.`,

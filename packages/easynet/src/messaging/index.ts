@@ -3,6 +3,7 @@ export { type BridgeReport, createKeptBridge, type KeptBridge } from "./bridge/k
 export type { BridgedMessage } from "./bridge/nats-mapping.ts";
 export { type ArtifactsOptions, createArtifacts } from "./artifacts/artifacts.ts";
 export type { ArtifactReport, Artifacts, ByteSource, FetchOptions, FetchProgress } from "./artifacts/types.ts";
+export { isHopeless } from "./delivery/hopeless.ts";
 export { createDelivery, type DeliveryOptions } from "./delivery/delivery.ts";
 export type { DeliveryLimits } from "./delivery/limits.ts";
 export type {

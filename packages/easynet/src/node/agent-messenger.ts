@@ -1,6 +1,6 @@
 import type { AgentHost } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
-import { type Clock, EasynetError, toEasynetError } from "../kernel/index.ts";
+import { type Clock, EasynetError, isEasynetError, toEasynetError } from "../kernel/index.ts";
 import {
   type KeptBridge,
   type Message,
@@ -15,6 +15,9 @@ import type { AgentContent, AgentHandle, BroadcastReport, SentReport } from "./t
 
 /** How long a node that has just started waits for an agent to be offered again before it refuses its messages, ms. */
 const START_GRACE_MS = 10_000;
+
+/** Waited for by a message that no agent here handles so far. */
+const ANY_AGENT = "";
 
 /** A message of an agent, or of the node itself when `from` is absent. */
 export interface AgentMessage extends AgentContent {
@@ -76,6 +79,7 @@ export class AgentMessenger {
   added(did: string): void {
     this.#here.add(did);
     this.#wake(did);
+    this.#wake(ANY_AGENT);
   }
 
   /** An agent of this node was taken back; it leaves its topics. */
@@ -248,8 +252,16 @@ export class AgentMessenger {
     ]);
   }
 
+  /** A one-way message that nobody handles yet waits for the agents of a node that starts; for a request its asker can. */
   async #deliver(message: Message, agentDid: string | undefined): Promise<unknown> {
-    return this.#options.host.deliver({ ...requestOf(message), agentDid });
+    for (;;) {
+      try {
+        return await this.#options.host.deliver({ ...requestOf(message), agentDid });
+      } catch (error) {
+        if (message.wantsAnswer || !this.#isStarting || !isEasynetError(error, "MESSAGE_UNKNOWN")) throw error;
+        await this.#waitFor(ANY_AGENT);
+      }
+    }
   }
 
   /** After a start messages may come before the agents, or the members of a topic, that they are for. */

@@ -259,6 +259,22 @@ export const DOCTOR_FACTS = {
     zh: "{name}：它没有公布任何地址",
     mend: { en: "easynet status there", zh: "在对方执行 easynet status" },
   },
+  "reach-view": {
+    check: "reach",
+    state: "ok",
+    en: "links to {linked} of {members} other members, as is right in a network of more than 200: the rest is reached through them",
+    zh: "与其余 {members} 个成员中的 {linked} 个相连；超过 200 个成员的网络本应如此：其余成员经由它们到达",
+  },
+  "reach-more": {
+    check: "reach",
+    state: "warning",
+    en: "{left} further members of {members} have no link with this machine and were not tried",
+    zh: "{members} 个成员中另有 {left} 个与本机没有连接，本次未尝试",
+    mend: {
+      en: "easynet doctor again, and easynet doctor there",
+      zh: "再次执行 easynet doctor，并在对方执行 easynet doctor",
+    },
+  },
   "reach-nobody": {
     check: "reach",
     state: "warning",

@@ -1,12 +1,12 @@
 import type { Did } from "../identity/index.ts";
 import { isEasynetError } from "../kernel/index.ts";
 import type { KeptBridge } from "../messaging/index.ts";
-import type { Mdns, Mesh } from "../mesh/index.ts";
+import { FULL_MESH_COUNT_MAX, type Mdns, type Mesh } from "../mesh/index.ts";
 import type { Directory } from "../state/index.ts";
 import { type Finding, finding } from "./doctor-facts.ts";
 import type { DuplicateReport } from "./types.ts";
 
-/** Members without a link that are dialled for one report; further ones are left out. */
+/** Members without a link that are dialled for one report; further ones are counted. */
 const DIALLED_COUNT_MAX = 16;
 const ADDRESSES_PER_MEMBER_MAX = 4;
 const CLOCK_WARNING_MS = 5000;
@@ -43,12 +43,12 @@ function identity({ duplicate }: ExaminedNode): Finding {
   return finding(steppedBack ? "identity-twin-first" : "identity-twin", { address });
 }
 
-function hearing({ mesh, mdns }: ExaminedNode): Finding {
+function hearing({ mesh, mdns, directory }: ExaminedNode): Finding {
   const linked = new Set(mesh.peers().map(({ did }) => did));
   const heard = mdns?.status().heard ?? [];
   const missing = heard.filter(({ did }) => !linked.has(did));
   const counts = { heard: heard.length, linked: heard.length - missing.length };
-  if (missing.length === 0) return finding("heard-linked", counts);
+  if (missing.length === 0 || isLarge(directory)) return finding("heard-linked", counts);
   return finding("heard-unlinked", { ...counts, names: missing.map(({ name }) => name).join(", ") });
 }
 
@@ -72,7 +72,16 @@ async function reach({ mesh, mdns, directory }: ExaminedNode): Promise<readonly 
     members.set(did, { did, name: record.name, addresses: record.addresses });
   const unlinked = [...members.values()].filter(({ did }) => did !== mesh.self && !names.has(did));
   if (linked.length + unlinked.length === 0) return [finding("reach-nobody")];
-  return [...linked, ...(await Promise.all(unlinked.slice(0, DIALLED_COUNT_MAX).map((member) => dial(mesh, member))))];
+  const counts = { linked: linked.length, members: linked.length + unlinked.length };
+  if (isLarge(directory) && linked.length > 0) return [...linked, finding("reach-view", counts)];
+  const dialled = await Promise.all(unlinked.slice(0, DIALLED_COUNT_MAX).map((member) => dial(mesh, member)));
+  const left = unlinked.length - dialled.length;
+  return [...linked, ...dialled, ...(left > 0 ? [finding("reach-more", { ...counts, left })] : [])];
+}
+
+/** Nobody keeps a link to everybody there, so that a member without one is nothing to mend. */
+function isLarge(directory: ExaminedNode["directory"]): boolean {
+  return directory.nodes().length > FULL_MESH_COUNT_MAX;
 }
 
 /** Dials every known address now and tells what each said. */

@@ -2,7 +2,8 @@ import type { Did } from "../../identity/index.ts";
 import { backoffMs, type Clock, createId, EasynetError, type Logger, type Random } from "../../kernel/index.ts";
 import { PRIORITIES, type Priority } from "../../model/index.ts";
 import type { Store, Write } from "../../storage/index.ts";
-import type { MessageDurability, OutgoingMessage, SentMessage, Transaction } from "../delivery/types.ts";
+import type { DeadReason, MessageDurability, OutgoingMessage, SentMessage, Transaction } from "../delivery/types.ts";
+import { isHopeless } from "../delivery/hopeless.ts";
 import { OWN_COUNT_MAX } from "./limits.ts";
 import { isInTurn } from "./body-codec.ts";
 import { type Received, withFields } from "./received.ts";
@@ -23,7 +24,7 @@ export interface OwnMessagesOptions {
   readonly handle: (received: Received, transaction: Transaction) => void | Promise<void>;
   readonly send: (to: Did, message: OutgoingMessage) => SentMessage;
   /** Told of a message that was not handled in the end. */
-  readonly onDropped: (received: Received, reason: "expired" | "failed") => void;
+  readonly onDropped: (received: Received, reason: DeadReason) => void;
 }
 
 interface Waiting {
@@ -163,6 +164,10 @@ export class OwnMessages {
       try {
         return await this.#handleOnce({ ...received, attempt }, key);
       } catch (error) {
+        if (isHopeless(error)) {
+          onDropped(received, "refused");
+          return this.#remove(key);
+        }
         logger.warn("a message to this node was not handled", { kind: received.kind, attempt, error });
         await new Promise<void>((resolve) => {
           clock.setTimer(backoffMs(attempt, RETRY, random), resolve);
