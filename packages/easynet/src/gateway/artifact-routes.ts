@@ -19,6 +19,11 @@ const artifactSchema = z
     expiresAtMs: z.number().optional().describe("Removed then, because it came with a message; absent = kept."),
   })
   .meta({ id: "Artifact" });
+const listSchema = z.object({
+  artifacts: z.array(artifactSchema).readonly(),
+  usedBytes: z.number().describe("What all of them take on disk."),
+  quotaBytes: z.number().describe("What they may take; then those not used for longest go."),
+});
 const params = z.strictObject({ cid: z.string().min(1).max(100) });
 
 /** Bulk data by content address. Bodies are streams: nothing is in memory as a whole. */
@@ -78,10 +83,10 @@ export function artifactRoutes({ options }: RouteContext): FastifyPluginCallback
       {
         schema: {
           summary: "Artifacts on this node, unfinished ones included",
-          response: { 200: z.object({ artifacts: z.array(artifactSchema).readonly() }), ...problems },
+          response: { 200: listSchema, ...problems },
         },
       },
-      () => ({ artifacts: artifacts.list() }),
+      () => ({ artifacts: artifacts.list(), ...artifacts.usage() }),
     );
     app.put(
       "/api/artifacts/:cid/pin",

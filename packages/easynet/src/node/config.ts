@@ -49,6 +49,28 @@ const json = z.string().transform((text, context) => {
   }
 });
 
+const UNITS = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
+/** Bytes: a number, or a text such as `512MiB` or `1.5 GiB`. */
+const bytes = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\d+(\.\d+)? ?([KMGT]i)?B?$/, "a number of bytes, or one with KiB, MiB, GiB or TiB")
+      .transform((text) => {
+        const [, number = "", unit = ""] = /^([\d.]+) ?([A-Za-z]*)$/.exec(text) ?? [];
+        const known = Object.entries(UNITS).find(([name]) => name === unit || name === `${unit}B`);
+        return Math.floor(Number(number) * (known?.[1] ?? 1));
+      }),
+  ])
+  .pipe(
+    z
+      .number()
+      .int()
+      .min(UNITS.MiB)
+      .max(1024 * UNITS.TiB),
+  );
+
 /** Every setting of a node, once: flag, EASYNET_ variable and config.json key map to the same row. */
 export const configSchema = z.strictObject({
   /** Folder of keys, store and token. */
@@ -77,6 +99,8 @@ export const configSchema = z.strictObject({
   interfaces: list,
   /** Carry links between members that cannot reach each other but both reach this one. */
   relay: flag,
+  /** Most that artifacts may take on disk; at least 1 MiB. */
+  artifactQuota: bytes,
   /** Mirrors topics to other systems. As a variable: JSON. */
   bridges: z.union([bridges, json.pipe(bridges)]),
   logLevel: z.enum(["silent", "error", "warn", "info", "debug"]),
@@ -97,6 +121,7 @@ const DEFAULTS = {
   mdns: true,
   interfaces: [],
   relay: true,
+  artifactQuota: 8 * 2 ** 30,
   bridges: {},
   logLevel: "info",
 } as const;
@@ -162,6 +187,7 @@ function originsOf(origin: Partial<Record<string, ConfigOrigin>>): Record<Config
     mdns: of("mdns"),
     interfaces: of("interfaces"),
     relay: of("relay"),
+    artifactQuota: of("artifactQuota"),
     bridges: of("bridges"),
     logLevel: of("logLevel"),
   };

@@ -82,7 +82,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   entrance.open(mesh);
   const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey }));
   const ground = { ...shared, mesh, keyPair: nodeKey, epoch, store };
-  const artifacts = await createArtifacts({ ...shared, mesh, store, folder: home.artifactsPath });
+  const limits = { storeBytesMax: config.artifactQuota };
+  const artifacts = await createArtifacts({ ...shared, mesh, store, folder: home.artifactsPath, limits });
   const knowing = createKnowing(ground);
   const { directory } = knowing;
   const talking = createTalking({ ...ground, ...knowing, artifacts, observe: (event) => node.observe(event) });

@@ -31,6 +31,11 @@ export class FakeArtifacts implements Artifacts {
     return [...this.#kept.values()].map(({ report }) => report);
   }
 
+  usage(): ReturnType<Artifacts["usage"]> {
+    const usedBytes = this.list().reduce((sum, { bytes }) => sum + bytes, 0);
+    return { usedBytes, quotaBytes: 2 ** 30 };
+  }
+
   async *open(cid: string): AsyncGenerator<Uint8Array, void, void> {
     yield this.#known(cid).content;
   }

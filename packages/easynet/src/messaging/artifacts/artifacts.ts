@@ -7,7 +7,7 @@ import { formatCid, parseCid } from "./cid.ts";
 import { type ArtifactLimits, defaultArtifactLimits } from "./limits.ts";
 import { Provider } from "./provider.ts";
 import { Transfer } from "./transfer.ts";
-import type { ArtifactReport, Artifacts, FetchOptions, FetchProgress } from "./types.ts";
+import type { ArtifactReport, Artifacts, ArtifactUsage, FetchOptions, FetchProgress } from "./types.ts";
 
 /** How often what came with messages that are over is removed, ms. */
 const SWEEP_MS = 30_000;
@@ -74,6 +74,10 @@ class ArtifactService implements Artifacts {
 
   list(): readonly ArtifactReport[] {
     return this.#artifacts.list();
+  }
+
+  usage(): ArtifactUsage {
+    return { usedBytes: this.#artifacts.usedBytes, quotaBytes: this.#options.limits.storeBytesMax };
   }
 
   open(cid: string): AsyncGenerator<Uint8Array, void, void> {

@@ -45,6 +45,11 @@ export interface FetchOptions extends KeepOptions {
 
 export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
+export interface ArtifactUsage {
+  readonly usedBytes: number;
+  readonly quotaBytes: number;
+}
+
 /** Bulk data by content address, on this node and fetched from members that have it. */
 export interface Artifacts {
   /**
@@ -55,6 +60,8 @@ export interface Artifacts {
   /** Undefined unless something of it is here. @throws {EasynetError} ARTIFACT_ID_INVALID */
   get(cid: string): ArtifactReport | undefined;
   list(): readonly ArtifactReport[];
+  /** What all of them take on disk, and may take. */
+  usage(): ArtifactUsage;
   /**
    * Its bytes in order, each chunk verified, from this node only; it is not removed while it is read.
    * @throws {EasynetError} ARTIFACT_ID_INVALID, ARTIFACT_NOT_FOUND, ARTIFACT_DAMAGED
