@@ -82,8 +82,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   entrance.open(mesh);
   const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey }));
   const ground = { ...shared, mesh, keyPair: nodeKey, epoch, store };
-  const limits = { storeBytesMax: config.artifactQuota };
-  const artifacts = await createArtifacts({ ...shared, mesh, store, folder: home.artifactsPath, limits });
+  const quota = { storeBytesMax: config.artifactQuota };
+  const artifacts = await createArtifacts({ ...ground, folder: home.artifactsPath, limits: quota });
   const knowing = createKnowing(ground);
   const { directory } = knowing;
   const talking = createTalking({ ...ground, ...knowing, artifacts, observe: (event) => node.observe(event) });
@@ -97,8 +97,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const mdns = await startMdns(loaded, { ...shared, mesh, name, network: network.did });
   if (mdns) cleanup.defer(() => mdns.stop());
   const execute = (request: ExecuteRequest): AsyncIterable<AgentEvent> => node.execute(request);
-  const work = { ...shared, self: nodeKey.did, epoch, store, host, execute, exchanges, mesh };
-  const { taskServer, tasks } = openTasks(work);
+  const { taskServer, tasks } = openTasks({ ...ground, self: nodeKey.did, host, execute, exchanges });
   const router = createRouter({
     ...shared,
     self: nodeKey.did,
