@@ -25,6 +25,17 @@ node.register(
   { sideEffects: "external" },
 );
 node.register(
+  "jot",
+  async function* (count, ms) {
+    leaveTrace("jot");
+    for (let number = 1; number <= count; number++) {
+      yield number;
+      await sleep(ms);
+    }
+  },
+  { sideEffects: "local", durability: "process" },
+);
+node.register(
   "render",
   async (ms) => {
     leaveTrace("render");

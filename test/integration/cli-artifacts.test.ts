@@ -21,7 +21,13 @@ test("what one machine puts another one gets: command and SDK, with a terminal a
   expect((await cli(["artifact", "list", "--json"], { home: amber.node.home })).json).toMatchObject({
     artifacts: [{ cid, bytes: content.length, pinned: true, complete: true }],
   });
-  expect((await cli(["artifact", "list"], { home: amber.node.home })).stdout).toMatch(/2\.0 MB +complete, pinned/);
+  const listed = await cli(["artifact", "list"], { home: amber.node.home });
+  expect(listed.stdout).toMatch(/2\.0 MB +complete, pinned/);
+  expect(listed.stderr).toContain("2.0 MB of 8.6 GB used");
+  for (const [word, pinned] of [["unpin", false] as const, ["pin", true] as const]) {
+    expect(await cli(["artifact", word, cid], { home: amber.node.home })).toMatchObject({ code: 0, stdout: "" });
+    expect(amber.node.artifacts.list()).toMatchObject([{ cid, pinned }]);
+  }
 
   const home = cobalt.node.home;
   expect((await cli(["artifact", "list", "--lang", "zh"], { home })).stderr).toContain("没有数据");
@@ -50,8 +56,31 @@ test("what cannot be is said, and leaves no file", async () => {
   expect(await cli(["artifact", "get", nowhere, "-o", copy], { home })).toMatchObject({ code: 3 });
   expect(await cli(["artifact", "get", "photo.jpg"], { home })).toMatchObject({ code: 2 });
   expect(await cli(["artifact", "put", join(network.folder, "none")], { home })).toMatchObject({ code: 2 });
+  expect((await cli(["artifact", "pin", nowhere, "--json"], { home })).json).toMatchObject({
+    code: "ARTIFACT_NOT_FOUND",
+  });
   expect((await cli(["artifact", "remove", nowhere, "--json"], { home })).json).toMatchObject({
     code: "ARTIFACT_NOT_FOUND",
   });
   expect(existsSync(copy)).toBe(false);
+});
+
+test("the quota of the settings holds: what is pinned stays, the rest makes room, and then more is refused", async () => {
+  await using network = new TestNetwork();
+  const { node } = await network.start("amber", { artifactQuota: "1MiB" });
+  const [first, second] = [
+    await node.artifacts.put([randomBytes(400_000)]),
+    await node.artifacts.put([randomBytes(400_000)]),
+  ];
+  await node.artifacts.pin(first.cid, true);
+  const third = await node.artifacts.put([randomBytes(400_000)]);
+  expect(new Set(node.artifacts.list().map(({ cid }) => cid))).toEqual(new Set([first.cid, third.cid]));
+  expect(node.artifacts.get(second.cid)).toBeUndefined();
+  expect(node.artifacts.usage().quotaBytes).toBe(2 ** 20);
+  expect(node.artifacts.usage().usedBytes).toBeGreaterThan(800_000);
+  await node.artifacts.pin(third.cid, true);
+  await expect(node.artifacts.put([randomBytes(400_000)])).rejects.toMatchObject({ code: "ARTIFACTS_FULL" });
+  for (const artifactQuota of ["much", "12", "-1GiB"]) {
+    await expect(network.start("birch", { artifactQuota })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  }
 });

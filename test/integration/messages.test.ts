@@ -149,6 +149,22 @@ describe("messages between real nodes", () => {
     expect(two.node.messages.counts()).toMatchObject({ dead: 1 });
   });
 
+  test("what nobody handles is a dead letter at once, and holds up nothing", async () => {
+    await using network = new TestNetwork();
+    const [one, two] = await pair(network);
+    const got: unknown[] = [];
+    const scribe = { "status-update": (payload: unknown) => void got.push(payload) };
+    await listener(two, "scribe", scribe);
+    await one.node.messages.send("two", { kind: "command", payload: { command: "dance" }, wait: "stored" });
+    await one.node.messages.send("two", { kind: "status-update", payload: { status: "after" }, wait: "stored" });
+    // A node that has just started waits for its agents before it says that none handles it.
+    await until("what follows is handled", () => got.length === 1, 20_000);
+    await until("it is a dead letter", () => two.node.messages.deadLetters.list().length === 1);
+    expect(two.node.messages.deadLetters.list()).toMatchObject([
+      { kind: "command", reason: "refused", attempts: 1, lastError: expect.stringContaining("command") },
+    ]);
+  }, 30_000);
+
   test("every message is counted and told to who watches", async () => {
     verifies("messaging:stats:audit");
     await using network = new TestNetwork();

@@ -39,7 +39,8 @@ async function side(stream: string, network: string, publish?: NatsBridgeSidePub
   const bridge = await openNatsBridge({
     servers: address(),
     stream,
-    topics: ["deploys", "a.b"],
+    toNats: ["deploys", "a.b"],
+    fromNats: ["deploys", "a.b"],
     network,
     publish: async (each) => {
       await publish?.(each);

@@ -89,7 +89,7 @@ test("a stored task over real links that are cut under it arrives whole, each ev
         ...ports,
         self: mesh.self,
         store,
-        runner: { admit: () => ({ repeatable: false }), run: count },
+        runner: { admit: () => ({ repeatable: false, durability: "disk" }), run: count },
       });
       const tasks = createTaskCaller({ ...ports, self: mesh.self, epoch: 1, store, exchanges, server, links: mesh });
       cleanup.defer(() => {

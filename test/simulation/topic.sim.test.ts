@@ -8,6 +8,7 @@ import {
   KindRegistry,
   type Messages,
 } from "../../packages/easynet/src/messaging/index.ts";
+import { FakeArtifacts } from "../../packages/easynet/src/testing/fake-artifacts.ts";
 import { MemoryStore } from "../../packages/easynet/src/storage/index.ts";
 import { fakeKeyPair, FakeNetwork, VirtualClock } from "../../packages/easynet/src/testing/index.ts";
 import { verifies } from "../requirements.ts";
@@ -39,6 +40,7 @@ class TopicWorld {
       delivery,
       gossip,
       store,
+      artifacts: new FakeArtifacts(),
       kinds: new KindRegistry(),
       membersOf,
     });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { CliContext } from "./cli-context.ts";
 
-/** `easynet artifact put|get|list|remove`. */
+/** `easynet artifact put|get|list|pin|unpin|remove`. */
 export function declareArtifact(parent: Command, context: CliContext): void {
   const sub = (name: string, about: Parameters<CliContext["text"]>[0]): Command =>
     parent.command(name).description(context.text(about)).helpOption("-h, --help", context.text("option.help"));
@@ -14,6 +14,12 @@ export function declareArtifact(parent: Command, context: CliContext): void {
     .option("-o, --output <file>", context.text("artifact.output"))
     .action(async (cid, options) => (await import("./commands/artifact.ts")).getArtifact(context, cid, options));
   sub("list", "artifact.list").action(async () => (await import("./commands/artifact.ts")).listArtifacts(context));
+  sub("pin", "artifact.pin")
+    .argument("<cid>", context.text("artifact.cid"))
+    .action(async (cid) => (await import("./commands/artifact.ts")).pinArtifact(context, cid, true));
+  sub("unpin", "artifact.unpin")
+    .argument("<cid>", context.text("artifact.cid"))
+    .action(async (cid) => (await import("./commands/artifact.ts")).pinArtifact(context, cid, false));
   sub("remove", "artifact.remove")
     .argument("<cid>", context.text("artifact.cid"))
     .action(async (cid) => (await import("./commands/artifact.ts")).removeArtifact(context, cid));

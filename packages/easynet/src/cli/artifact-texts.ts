@@ -1,10 +1,14 @@
 /** Sentences of `easynet artifact`. */
 export const ARTIFACT_TEXTS_EN = {
-  "artifact.about": "large data by content address: put, get, list and remove it",
+  "artifact.about": "large data by content address: put, get, list, pin and remove it",
   "artifact.put": "keep a file (- for standard input) and print its address",
   "artifact.get": "write an artifact to a file or standard output, fetched from members that have it",
   "artifact.list": "artifacts on this node",
   "artifact.remove": "remove an artifact from this node",
+  "artifact.unpin": "an artifact may go again when the store is full",
+  "artifact.nowPinned": "{cid} stays when the store is full",
+  "artifact.nowUnpinned": "{cid} may go when the store is full",
+  "artifact.used": "{used} of {quota} used; the setting artifactQuota says how much may be",
   "artifact.file": "file to keep, - for standard input",
   "artifact.cid": "address of the artifact",
   "artifact.pin": "keep it when the store is full",
@@ -20,11 +24,15 @@ export const ARTIFACT_TEXTS_EN = {
 } as const;
 
 export const ARTIFACT_TEXTS_ZH: Readonly<Record<keyof typeof ARTIFACT_TEXTS_EN, string>> = {
-  "artifact.about": "按内容寻址的大块数据：存入、取出、列出和删除",
+  "artifact.about": "按内容寻址的大块数据：存入、取出、列出、固定和删除",
   "artifact.put": "保存一个文件（- 表示标准输入）并输出其地址",
   "artifact.get": "将数据写入文件或标准输出；本机没有时从拥有它的成员获取",
   "artifact.list": "本节点上的数据",
   "artifact.remove": "从本节点删除数据",
+  "artifact.unpin": "存储已满时可再次移除该数据",
+  "artifact.nowPinned": "存储已满时仍保留 {cid}",
+  "artifact.nowUnpinned": "存储已满时可移除 {cid}",
+  "artifact.used": "已用 {used}，上限 {quota}；由设置项 artifactQuota 决定",
   "artifact.file": "要保存的文件，- 表示标准输入",
   "artifact.cid": "数据地址",
   "artifact.pin": "存储已满时仍保留",

@@ -54,6 +54,11 @@ export class LocalClient {
   }
 
   /** @throws {EasynetError} NODE_NOT_RUNNING, or what the node answered */
+  async put(path: string, body: unknown): Promise<unknown> {
+    return this.#ask({ method: "PUT", path, body: JSON.stringify(body) });
+  }
+
+  /** @throws {EasynetError} NODE_NOT_RUNNING, or what the node answered */
   async delete(path: string): Promise<unknown> {
     return this.#ask({ method: "DELETE", path });
   }
@@ -148,7 +153,7 @@ async function* wholeBody(
 }
 
 interface Outgoing {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly body?: string;
   readonly source?: AsyncIterable<Uint8Array>;

@@ -149,6 +149,7 @@ const en = {
   "doctor.check.nearby": "nearby",
   "doctor.check.reach": "reach",
   "doctor.check.clock": "clock",
+  "doctor.check.bridge": "bridge",
   "doctor.mend": "mend:",
 
   "config.about": "show the settings in effect",
@@ -325,6 +326,7 @@ const zh: Record<TextKey, string> = {
   "doctor.check.nearby": "附近",
   "doctor.check.reach": "可达",
   "doctor.check.clock": "时钟",
+  "doctor.check.bridge": "桥接",
   "doctor.mend": "修复：",
 
   "config.about": "显示生效的设置",

@@ -37,6 +37,19 @@ export const statusSchema = z
       .optional()
       .describe("Another process runs with this node's key; absent when none is known."),
     discovery: z.array(z.object({ interface: z.string(), address: z.string(), state: z.string() })).readonly(),
+    bridges: z
+      .array(
+        z.object({
+          kind: z.literal("nats"),
+          servers: z.string(),
+          stream: z.string(),
+          linked: z.boolean(),
+          reason: z.string().describe("Why it is not linked; empty when it is, or was not tried yet."),
+          waiting: z.number().describe("Messages that wait on disk."),
+        }),
+      )
+      .readonly()
+      .describe("Where topics are mirrored to."),
   })
   .meta({ id: "Status" });
 

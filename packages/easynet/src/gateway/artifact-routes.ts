@@ -16,12 +16,18 @@ const artifactSchema = z
     pinned: z.boolean().describe("Stays when the store is full."),
     complete: z.boolean().describe("False: only a part of it is here."),
     usedAtMs: z.number(),
+    expiresAtMs: z.number().optional().describe("Removed then, because it came with a message; absent = kept."),
   })
   .meta({ id: "Artifact" });
+const listSchema = z.object({
+  artifacts: z.array(artifactSchema).readonly(),
+  usedBytes: z.number().describe("What all of them take on disk."),
+  quotaBytes: z.number().describe("What they may take; then those not used for longest go."),
+});
 const params = z.strictObject({ cid: z.string().min(1).max(100) });
 
 /** Bulk data by content address. Bodies are streams: nothing is in memory as a whole. */
-export function artifactBodyRoutes({ options }: RouteContext): FastifyPluginCallbackZod {
+export function artifactBodyRoutes({ options, bodies }: RouteContext): FastifyPluginCallbackZod {
   const { artifacts } = options.node;
   return (app, _, done) => {
     // The body itself, not what would be parsed from it.
@@ -30,6 +36,7 @@ export function artifactBodyRoutes({ options }: RouteContext): FastifyPluginCall
       "/api/artifacts",
       {
         bodyLimit: ARTIFACT_BYTES_MAX,
+        onRequest: async ({ raw }) => bodies.allow(raw),
         schema: {
           summary: "Keep the bytes of the body as an artifact",
           description: `The body is the content, as ${BINARY}, of any length up to the limit; it is read as a stream.`,
@@ -76,10 +83,10 @@ export function artifactRoutes({ options }: RouteContext): FastifyPluginCallback
       {
         schema: {
           summary: "Artifacts on this node, unfinished ones included",
-          response: { 200: z.object({ artifacts: z.array(artifactSchema).readonly() }), ...problems },
+          response: { 200: listSchema, ...problems },
         },
       },
-      () => ({ artifacts: artifacts.list() }),
+      () => ({ artifacts: artifacts.list(), ...artifacts.usage() }),
     );
     app.put(
       "/api/artifacts/:cid/pin",

@@ -11,6 +11,7 @@ import { z } from "zod";
 import { EasynetError, systemClock } from "../kernel/index.ts";
 import { jsonReplacer } from "../node/index.ts";
 import { artifactBodyRoutes, artifactRoutes } from "./artifact-routes.ts";
+import { BodyTimeout } from "./body-timeout.ts";
 import { callRoute } from "./call-route.ts";
 import { EventStreams } from "./event-stream.ts";
 import { explainIssues } from "./explain-issues.ts";
@@ -19,7 +20,7 @@ import { findRoutes } from "./find-routes.ts";
 import { Guard } from "./guard.ts";
 import { inviteRoutes, joinRoutes } from "./join-routes.ts";
 import { messageRoutes } from "./message-routes.ts";
-import { BODY_BYTES_MAX, BODY_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "./limits.ts";
+import { ARTIFACT_TIMEOUT_MS, BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
 import { doctorRoute } from "./doctor-route.ts";
 import { taskRoutes } from "./task-routes.ts";
@@ -39,7 +40,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: BODY_TIMEOUT_MS,
+    requestTimeout: ARTIFACT_TIMEOUT_MS,
     http: { headersTimeout: REQUEST_TIMEOUT_MS },
     // Our routes are few and exact; a second spelling of a path is a second thing to guard.
     routerOptions: { maxParamLength: 200 },
@@ -61,6 +62,8 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     await sendProblem(request, reply, error);
   });
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, routeUnknown(request.method, request.url)));
+  const bodies = new BodyTimeout(clock);
+  bodies.register(app);
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-content-type-options", "nosniff").header("cache-control", "no-store");
     guard.checkOrigin(request.headers);
@@ -76,7 +79,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     transform: createJsonSchemaTransform({ skipList: ["/openapi.json"] }),
     transformObject: jsonSchemaTransformObject,
   });
-  const context = { options, streams };
+  const context = { options, streams, bodies };
   await app.register(async (scope) => {
     const typed = scope.withTypeProvider<ZodTypeProvider>();
     await typed.register(stateRoutes(context));

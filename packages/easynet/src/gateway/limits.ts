@@ -16,8 +16,10 @@ export const STREAM_HEARTBEAT_MS = 15_000;
 export const ARTIFACT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 /** How long the head of a request may take to arrive: without a token nobody holds a connection for longer. */
 export const REQUEST_TIMEOUT_MS = 10_000;
-/** How long a request may take to arrive with its body, which may be an artifact that is typed into a pipe. */
-export const BODY_TIMEOUT_MS = 3_600_000;
+/** How long the body of a request may take to arrive after its head; then the connection is cut. */
+export const BODY_TIMEOUT_MS = 15_000;
+/** The same for the body of an artifact from somebody with the token: it may be typed into a pipe. */
+export const ARTIFACT_TIMEOUT_MS = 3_600_000;
 /** How long `close` waits for running requests before it drops them. */
 export const CLOSE_TIMEOUT_MS = 10_000;
 /** A shorter token could be guessed. */

@@ -16,6 +16,7 @@ import {
   problemSchema,
   statusSchema,
 } from "./api-schemas.ts";
+import type { BodyTimeout } from "./body-timeout.ts";
 import type { EventStreams } from "./event-stream.ts";
 import type { GatewayOptions } from "./gateway-options.ts";
 
@@ -24,6 +25,7 @@ const problems = { "4xx": problemSchema, "5xx": problemSchema };
 export interface RouteContext {
   readonly options: GatewayOptions;
   readonly streams: EventStreams;
+  readonly bodies: BodyTimeout;
 }
 
 /** Routes about the node itself: what it is, knows and is connected to. */

@@ -1,3 +1,4 @@
+export { FULL_MESH_COUNT_MAX } from "./active-view-core.ts";
 export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
 export { createGossip, type Gossip, type GossipHandler, type GossipOptions } from "./gossip.ts";
 export { parseAddress } from "./libp2p-address.ts";

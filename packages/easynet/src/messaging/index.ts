@@ -1,7 +1,9 @@
-export { type NatsBridge, type NatsBridgeOptions, openNatsBridge } from "./bridge/nats-bridge.ts";
+export { type NatsBridge, openNatsBridge } from "./bridge/nats-bridge.ts";
+export { type BridgeReport, createKeptBridge, type KeptBridge } from "./bridge/kept-bridge.ts";
 export type { BridgedMessage } from "./bridge/nats-mapping.ts";
 export { type ArtifactsOptions, createArtifacts } from "./artifacts/artifacts.ts";
 export type { ArtifactReport, Artifacts, ByteSource, FetchOptions, FetchProgress } from "./artifacts/types.ts";
+export { isHopeless } from "./delivery/hopeless.ts";
 export { createDelivery, type DeliveryOptions } from "./delivery/delivery.ts";
 export { bytesOfSender } from "./mail/limits.ts";
 export type { MailOptions } from "./mail/types.ts";

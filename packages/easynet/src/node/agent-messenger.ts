@@ -1,7 +1,8 @@
 import type { AgentHost } from "../agents/index.ts";
 import type { Did } from "../identity/index.ts";
-import { type Clock, EasynetError, toEasynetError } from "../kernel/index.ts";
+import { type Clock, EasynetError, isEasynetError, toEasynetError } from "../kernel/index.ts";
 import {
+  type KeptBridge,
   type Message,
   type Messages,
   type SentMessage,
@@ -14,6 +15,9 @@ import type { AgentContent, AgentHandle, BroadcastReport, SentReport } from "./t
 
 /** How long a node that has just started waits for an agent to be offered again before it refuses its messages, ms. */
 const START_GRACE_MS = 10_000;
+
+/** Waited for by a message that no agent here handles so far. */
+const ANY_AGENT = "";
 
 /** A message of an agent, or of the node itself when `from` is absent. */
 export interface AgentMessage extends AgentContent {
@@ -39,6 +43,8 @@ export interface AgentMessengerOptions {
   readonly clock: Clock;
   /** Whether a kind was defined, so that it says for itself how durable it is. */
   readonly isDefined: (kind: string) => boolean;
+  /** Wants the messages of its topics, beside the agents. */
+  readonly bridge?: Pick<KeptBridge, "topics" | "forward"> | undefined;
   /** The topics of this node's agents changed: its entry must say so. */
   readonly onTopics: () => Promise<void>;
 }
@@ -64,21 +70,22 @@ export class AgentMessenger {
     });
   }
 
-  /** The topics that agents of this node are in. */
+  /** The topics that agents of this node are in, and those that it mirrors. */
   topics(): readonly string[] {
-    return [...this.#topics.keys()];
+    return [...new Set([...this.#topics.keys(), ...(this.#options.bridge?.topics ?? [])])];
   }
 
   /** An agent of this node can be reached from now on. */
   added(did: string): void {
     this.#here.add(did);
     this.#wake(did);
+    this.#wake(ANY_AGENT);
   }
 
   /** An agent of this node was taken back; it leaves its topics. */
   removed(did: string): void {
     this.#here.delete(did);
-    for (const topic of this.topics()) this.#drop(topic, did);
+    for (const topic of this.#topics.keys()) this.#drop(topic, did);
   }
 
   /** What an agent of this node can say. */
@@ -141,8 +148,9 @@ export class AgentMessenger {
     }
     const members = this.#topics.get(topic);
     if (members) return void members.add(did);
-    if (this.#topics.size >= TOPICS_COUNT_MAX) {
-      throw new EasynetError("OVERLOADED", { subject: "The list of topics", queued: this.#topics.size });
+    const known = this.topics();
+    if (known.length >= TOPICS_COUNT_MAX && !known.includes(topic)) {
+      throw new EasynetError("OVERLOADED", { subject: "The list of topics", queued: known.length });
     }
     this.#topics.set(topic, new Set([did]));
     this.#wake(topic);
@@ -221,12 +229,7 @@ export class AgentMessenger {
 
   async #receive(message: Message): Promise<unknown> {
     const { host } = this.#options;
-    if (message.topic !== undefined) {
-      if (!this.#topics.has(message.topic)) await this.#waitFor(message.topic);
-      const members = [...(this.#topics.get(message.topic) ?? [])];
-      await Promise.all(members.map((agent) => this.#deliver(message, agent)));
-      return undefined;
-    }
+    if (message.topic !== undefined) return this.#receiveOf(message.topic, message);
     if (message.broadcast) {
       const willing = host.agents().filter((agent) => agent.messageHandler?.(message.kind) !== undefined);
       await Promise.all(willing.map((agent) => host.deliver({ ...requestOf(message), agentName: agent.name })));
@@ -236,8 +239,29 @@ export class AgentMessenger {
     return this.#deliver(message, message.to);
   }
 
+  /** For the members of a topic here, and for who mirrors it: neither waits for the other. */
+  async #receiveOf(topic: string, message: Message): Promise<void> {
+    const { bridge } = this.#options;
+    const isMirrored = bridge?.topics.includes(topic) === true;
+    if (!this.#topics.has(topic) && !isMirrored) await this.#waitFor(topic);
+    const { id, kind, payload, from = message.sender } = message;
+    const members = [...(this.#topics.get(topic) ?? [])];
+    await Promise.all([
+      ...(isMirrored ? [bridge.forward({ id, kind, topic, payload, from })] : []),
+      ...members.map((agent) => this.#deliver(message, agent)),
+    ]);
+  }
+
+  /** A one-way message that nobody handles yet waits for the agents of a node that starts; for a request its asker can. */
   async #deliver(message: Message, agentDid: string | undefined): Promise<unknown> {
-    return this.#options.host.deliver({ ...requestOf(message), agentDid });
+    for (;;) {
+      try {
+        return await this.#options.host.deliver({ ...requestOf(message), agentDid });
+      } catch (error) {
+        if (message.wantsAnswer || !this.#isStarting || !isEasynetError(error, "MESSAGE_UNKNOWN")) throw error;
+        await this.#waitFor(ANY_AGENT);
+      }
+    }
   }
 
   /** After a start messages may come before the agents, or the members of a topic, that they are for. */

@@ -19,6 +19,58 @@ const list = z.union([
   ),
 ]);
 
+const topics = list.pipe(z.array(z.string().min(1).max(120)).max(100));
+/** Topics that are mirrored to other systems; without one the setting is absent. */
+const bridges = z.strictObject({
+  /** A stream of NATS JetStream. */
+  nats: z
+    .strictObject({
+      /** `host:port`, several separated by commas. */
+      servers: list.pipe(z.array(z.string().min(1)).min(1)),
+      /** Its subjects are `STREAM.topic`; made when it is not there. */
+      stream: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, - and _")
+        .default("easynet"),
+      /** Topics of this network that go to the stream. */
+      toNats: topics.default([]),
+      /** Topics that come from the stream; a topic may stand in both. */
+      fromNats: topics.default([]),
+    })
+    .optional(),
+});
+const json = z.string().transform((text, context) => {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value;
+  } catch {
+    context.addIssue({ code: "custom", message: "it is not JSON" });
+    return z.NEVER;
+  }
+});
+
+const UNITS = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
+/** Bytes: a number, or a text such as `512MiB` or `1.5 GiB`. */
+const bytes = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\d+(\.\d+)? ?([KMGT]i)?B?$/, "a number of bytes, or one with KiB, MiB, GiB or TiB")
+      .transform((text) => {
+        const [, number = "", unit = ""] = /^([\d.]+) ?([A-Za-z]*)$/.exec(text) ?? [];
+        const known = Object.entries(UNITS).find(([name]) => name === unit || name === `${unit}B`);
+        return Math.floor(Number(number) * (known?.[1] ?? 1));
+      }),
+  ])
+  .pipe(
+    z
+      .number()
+      .int()
+      .min(UNITS.MiB)
+      .max(1024 * UNITS.TiB),
+  );
+
 /** Every setting of a node, once: flag, EASYNET_ variable and config.json key map to the same row. */
 export const configSchema = z.strictObject({
   /** Folder of keys, store and token. */
@@ -49,6 +101,10 @@ export const configSchema = z.strictObject({
   relay: flag,
   /** Room for sealed messages of others to members that are away, MiB; a sender gets a quarter of it. 0 = keep none. */
   holdMail: z.coerce.number().int().min(0).max(100_000),
+  /** Most that artifacts may take on disk; at least 1 MiB. */
+  artifactQuota: bytes,
+  /** Mirrors topics to other systems. As a variable: JSON. */
+  bridges: z.union([bridges, json.pipe(bridges)]),
   logLevel: z.enum(["silent", "error", "warn", "info", "debug"]),
 });
 export type NodeConfig = Readonly<z.infer<typeof configSchema>>;
@@ -68,6 +124,8 @@ const DEFAULTS = {
   interfaces: [],
   relay: true,
   holdMail: 16,
+  artifactQuota: 8 * 2 ** 30,
+  bridges: {},
   logLevel: "info",
 } as const;
 
@@ -133,6 +191,8 @@ function originsOf(origin: Partial<Record<string, ConfigOrigin>>): Record<Config
     interfaces: of("interfaces"),
     relay: of("relay"),
     holdMail: of("holdMail"),
+    artifactQuota: of("artifactQuota"),
+    bridges: of("bridges"),
     logLevel: of("logLevel"),
   };
 }

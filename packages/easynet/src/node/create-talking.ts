@@ -2,6 +2,7 @@ import { type Did, type KeyPair, verifyMembership } from "../identity/index.ts";
 import type { Clock, Logger, Metrics, Random } from "../kernel/index.ts";
 import type { Mesh } from "../mesh/index.ts";
 import {
+  type Artifacts,
   createDelivery,
   createExchanges,
   createMessages,
@@ -24,6 +25,7 @@ export interface TalkingOptions extends Knowing {
   readonly entrance: { readonly membership: Uint8Array };
   /** What this node keeps for members that are away, bytes. */
   readonly holdBytesMax: number;
+  readonly artifacts: Artifacts;
   readonly observe: (event: MessageEvent) => void;
   readonly clock: Clock;
   readonly random: Random;

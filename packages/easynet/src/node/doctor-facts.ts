@@ -13,7 +13,8 @@ export type DoctorCheck =
   | "multicast"
   | "nearby"
   | "reach"
-  | "clock";
+  | "clock"
+  | "bridge";
 
 interface FactRow {
   readonly check: DoctorCheck;
@@ -258,6 +259,22 @@ export const DOCTOR_FACTS = {
     zh: "{name}：它没有公布任何地址",
     mend: { en: "easynet status there", zh: "在对方执行 easynet status" },
   },
+  "reach-view": {
+    check: "reach",
+    state: "ok",
+    en: "links to {linked} of {members} other members, as is right in a network of more than 200: the rest is reached through them",
+    zh: "与其余 {members} 个成员中的 {linked} 个相连；超过 200 个成员的网络本应如此：其余成员经由它们到达",
+  },
+  "reach-more": {
+    check: "reach",
+    state: "warning",
+    en: "{left} further members of {members} have no link with this machine and were not tried",
+    zh: "{members} 个成员中另有 {left} 个与本机没有连接，本次未尝试",
+    mend: {
+      en: "easynet doctor again, and easynet doctor there",
+      zh: "再次执行 easynet doctor，并在对方执行 easynet doctor",
+    },
+  },
   "reach-nobody": {
     check: "reach",
     state: "warning",
@@ -285,6 +302,22 @@ export const DOCTOR_FACTS = {
     en: "{seconds} s from the network ({count} members compared): new memberships are refused",
     zh: "与网络相差 {seconds} 秒（比较了 {count} 个成员）：新的成员资格会被拒绝",
     mend: { en: "set the clock by network time (NTP)", zh: "用网络时间（NTP）校准时钟" },
+  },
+  "bridge-linked": {
+    check: "bridge",
+    state: "ok",
+    en: "topics are mirrored to stream {stream} of NATS at {servers}; {waiting} messages wait",
+    zh: "主题已镜像到 {servers} 上 NATS 的流 {stream}；{waiting} 条消息在等待",
+  },
+  "bridge-away": {
+    check: "bridge",
+    state: "failed",
+    en: "NATS at {servers} cannot be used: {reason}; {waiting} messages wait for it on disk",
+    zh: "无法使用位于 {servers} 的 NATS：{reason}；{waiting} 条消息在磁盘上等待",
+    mend: {
+      en: "start nats-server with -js there, or change bridges in config.json and start the node again",
+      zh: "在那里用 -js 启动 nats-server，或修改 config.json 中的 bridges 后重启节点",
+    },
   },
 } satisfies Record<string, FactRow>;
 

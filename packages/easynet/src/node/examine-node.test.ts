@@ -72,6 +72,22 @@ describe("what a running node finds", () => {
     expect(await factsOf({})).toContainEqual(["reach-nobody", {}]);
   });
 
+  test("counts whom it did not try, and takes for right that a large network links nobody to all", async () => {
+    const some = new Map(Array.from({ length: 20 }, (_, index) => [fakeDid(100 + index), ["/ip4/10.0.0.2/tcp/1"]]));
+    const few = await factsOf({ peers: [peer(desk, "desk")], known: some });
+    expect(few.filter(([fact]) => fact === "reach-failed")).toHaveLength(16);
+    expect(few).toContainEqual(["reach-more", { linked: 1, members: 21, left: 4 }]);
+
+    const many = new Map(Array.from({ length: 300 }, (_, index) => [fakeDid(100 + index), ["/ip4/10.0.0.2/tcp/1"]]));
+    const heard = [{ did: fakeDid(100), name: "unlinked", addresses: [] }];
+    const facts = await factsOf({ peers: [peer(desk, "desk")], known: many, heard });
+    expect(facts).toContainEqual(["reach-view", { linked: 1, members: 301 }]);
+    expect(facts).toContainEqual(["heard-linked", { heard: 1, linked: 0 }]);
+    expect(facts.map(([fact]) => fact)).not.toContain("reach-failed");
+    // Linked to nobody is wrong in any network.
+    expect((await factsOf({ known: many })).map(([fact]) => fact)).toContain("reach-failed");
+  });
+
   test("another process with its key, and which of the two waits", async () => {
     const address = "/ip4/10.0.0.7/tcp/7441";
     expect(await factsOf({})).toContainEqual(["identity-alone", {}]);

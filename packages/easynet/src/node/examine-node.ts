@@ -1,11 +1,12 @@
 import type { Did } from "../identity/index.ts";
 import { isEasynetError } from "../kernel/index.ts";
-import type { Mdns, Mesh } from "../mesh/index.ts";
+import type { KeptBridge } from "../messaging/index.ts";
+import { FULL_MESH_COUNT_MAX, type Mdns, type Mesh } from "../mesh/index.ts";
 import type { Directory } from "../state/index.ts";
 import { type Finding, finding } from "./doctor-facts.ts";
 import type { DuplicateReport } from "./types.ts";
 
-/** Members without a link that are dialled for one report; further ones are left out. */
+/** Members without a link that are dialled for one report; further ones are counted. */
 const DIALLED_COUNT_MAX = 16;
 const ADDRESSES_PER_MEMBER_MAX = 4;
 const CLOCK_WARNING_MS = 5000;
@@ -13,6 +14,7 @@ const CLOCK_WARNING_MS = 5000;
 const CLOCK_FAILED_MS = 60_000;
 
 export interface ExaminedNode {
+  readonly bridge?: Pick<KeptBridge, "status"> | undefined;
   readonly name: string;
   readonly mesh: Pick<Mesh, "self" | "peers" | "addresses" | "connect">;
   readonly mdns: Pick<Mdns, "status"> | undefined;
@@ -26,7 +28,13 @@ export async function examineNode(node: ExaminedNode): Promise<readonly Finding[
   const { mesh, name, mdns } = node;
   const running = finding("node-running", { name, addresses: mesh.addresses().join("  ") || "–" });
   const heard = mdns ? [hearing(node)] : [finding("multicast-off")];
-  return [running, identity(node), ...heard, ...(await reach(node)), clock(mesh)];
+  return [running, identity(node), ...heard, ...(await reach(node)), clock(mesh), ...mirroring(node)];
+}
+
+function mirroring({ bridge }: ExaminedNode): readonly Finding[] {
+  if (!bridge) return [];
+  const { servers, stream, linked, reason, waiting } = bridge.status();
+  return [finding(linked ? "bridge-linked" : "bridge-away", { servers, stream, waiting, reason: reason || "–" })];
 }
 
 function identity({ duplicate }: ExaminedNode): Finding {
@@ -35,12 +43,12 @@ function identity({ duplicate }: ExaminedNode): Finding {
   return finding(steppedBack ? "identity-twin-first" : "identity-twin", { address });
 }
 
-function hearing({ mesh, mdns }: ExaminedNode): Finding {
+function hearing({ mesh, mdns, directory }: ExaminedNode): Finding {
   const linked = new Set(mesh.peers().map(({ did }) => did));
   const heard = mdns?.status().heard ?? [];
   const missing = heard.filter(({ did }) => !linked.has(did));
   const counts = { heard: heard.length, linked: heard.length - missing.length };
-  if (missing.length === 0) return finding("heard-linked", counts);
+  if (missing.length === 0 || isLarge(directory)) return finding("heard-linked", counts);
   return finding("heard-unlinked", { ...counts, names: missing.map(({ name }) => name).join(", ") });
 }
 
@@ -64,7 +72,16 @@ async function reach({ mesh, mdns, directory }: ExaminedNode): Promise<readonly 
     members.set(did, { did, name: record.name, addresses: record.addresses });
   const unlinked = [...members.values()].filter(({ did }) => did !== mesh.self && !names.has(did));
   if (linked.length + unlinked.length === 0) return [finding("reach-nobody")];
-  return [...linked, ...(await Promise.all(unlinked.slice(0, DIALLED_COUNT_MAX).map((member) => dial(mesh, member))))];
+  const counts = { linked: linked.length, members: linked.length + unlinked.length };
+  if (isLarge(directory) && linked.length > 0) return [...linked, finding("reach-view", counts)];
+  const dialled = await Promise.all(unlinked.slice(0, DIALLED_COUNT_MAX).map((member) => dial(mesh, member)));
+  const left = unlinked.length - dialled.length;
+  return [...linked, ...dialled, ...(left > 0 ? [finding("reach-more", { ...counts, left })] : [])];
+}
+
+/** Nobody keeps a link to everybody there, so that a member without one is nothing to mend. */
+function isLarge(directory: ExaminedNode["directory"]): boolean {
+  return directory.nodes().length > FULL_MESH_COUNT_MAX;
 }
 
 /** Dials every known address now and tells what each said. */

@@ -6,6 +6,7 @@ import {
   bytesOfSender,
   type Delivery,
   type Exchanges,
+  type KeptBridge,
   type KindRegistry,
   type MessageEvent,
   type Messages,
@@ -71,6 +72,7 @@ export interface NodeParts {
   readonly tasks: TaskCaller;
   readonly taskServer: TaskServer;
   readonly mdns: Mdns | undefined;
+  readonly bridge: KeptBridge | undefined;
   readonly entrance: Entrance;
   /** What goes on beside the parts until the node stops: dialling first members, healing links. */
   readonly upkeep: Disposable;
@@ -171,7 +173,7 @@ export class RunningNode implements EasynetNode {
   }
 
   status(): NodeStatusReport {
-    const { mesh, directory, host, resources, network, metrics, mdns } = this.#parts;
+    const { mesh, directory, host, resources, network, metrics, mdns, bridge } = this.#parts;
     const load = host.load();
     const nodes = directory.nodes().filter((node) => node.status === "alive");
     return {
@@ -193,6 +195,7 @@ export class RunningNode implements EasynetNode {
       counters: metrics.counters(),
       ...this.#duplicateNow(),
       discovery: mdns?.status().interfaces ?? [],
+      bridges: bridge ? [bridge.status()] : [],
     };
   }
 
@@ -318,7 +321,7 @@ export class RunningNode implements EasynetNode {
 
   async #stop(): Promise<void> {
     const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
-    const { entrance, messages, delivery, tasks, taskServer } = this.#parts;
+    const { entrance, messages, delivery, tasks, taskServer, bridge } = this.#parts;
     this.artifacts.close();
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
@@ -327,6 +330,7 @@ export class RunningNode implements EasynetNode {
     taskServer.close();
     tasks.close();
     await host.close(STOP_GRACE_MS);
+    await bridge?.close();
     messages.close();
     await delivery.close();
     exchanges.close();

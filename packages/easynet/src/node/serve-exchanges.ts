@@ -35,7 +35,10 @@ export interface RunnerOptions extends Pick<ServeOptions, "execute"> {
 /** What runs the tasks that this node stores: its agents. */
 export function taskRunner({ host, execute }: RunnerOptions): TaskRunner {
   return {
-    admit: ({ agent, capability }) => ({ repeatable: host.admit({ agentDid: agent, capability }).idempotent }),
+    admit: ({ agent, capability }) => {
+      const { idempotent: repeatable, durability } = host.admit({ agentDid: agent, capability });
+      return { repeatable, durability };
+    },
     run: (request, by) => execute(toExecuteRequest(request, by)),
   };
 }

@@ -26,6 +26,7 @@ import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
 import { createKnowing } from "./create-knowing.ts";
+import { bridgeOf } from "./bridge-of.ts";
 import { createTalking } from "./create-talking.ts";
 import { choosePort } from "./choose-port.ts";
 import type { LoadedConfig } from "./config.ts";
@@ -51,12 +52,70 @@ export interface StartedNode {
 
 /**
  * Starts a node: keys, store, links, directory, in that order; what fails undoes what had started.
- * @throws {EasynetError} NODE_ALREADY_RUNNING, PORT_IN_USE, STORAGE_FAILED, STORAGE_TOO_NEW, MEMBERSHIP_INVALID
+ * @throws {EasynetError} NODE_ALREADY_RUNNING, PORT_IN_USE, STORAGE_FAILED, STORAGE_TOO_NEW, MEMBERSHIP_INVALID,
+ * DEPENDENCY_MISSING (of a bridge in its settings)
  */
 export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const config = loaded.value;
-  const home = new Home(config.home);
   await using cleanup = new AsyncDisposableStack();
+  const foundation = await openFoundation(loaded, cleanup);
+  const { shared, home, nodeKey, name, store, access, network, epoch, entrance, mesh } = foundation;
+  const { logger, metrics } = shared;
+  const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey }));
+  const ground = { ...shared, mesh, keyPair: nodeKey, epoch, store };
+  const quota = { storeBytesMax: config.artifactQuota };
+  const artifacts = await createArtifacts({ ...ground, folder: home.artifactsPath, limits: quota });
+  const knowing = createKnowing(ground);
+  const { directory } = knowing;
+  const holding = { entrance, holdBytesMax: config.holdMail * MIB };
+  const talking = createTalking({
+    ...ground,
+    ...knowing,
+    ...holding,
+    artifacts,
+    observe: (event) => node.observe(event),
+  });
+  const { exchanges, delivery, messages } = talking;
+  const bridge = bridgeOf(config, { ...shared, store, network: network.did, messages });
+  if (bridge) cleanup.defer(() => bridge.close());
+  const host = createAgentHost(shared);
+  await mesh.start();
+  cleanup.defer(() => mesh.stop());
+  cleanup.defer(() => delivery.close());
+  const mdns = await startMdns(loaded, { ...shared, mesh, name, network: network.did });
+  if (mdns) cleanup.defer(() => mdns.stop());
+  const execute = (request: ExecuteRequest): AsyncIterable<AgentEvent> => node.execute(request);
+  const { taskServer, tasks } = openTasks({ ...ground, self: nodeKey.did, host, execute, exchanges });
+  const router = createRouter({
+    ...shared,
+    self: nodeKey.did,
+    epoch,
+    directory,
+    exchanges,
+    tasks,
+    links: mesh,
+    executeLocally: execute,
+    localLoad: () => host.load(),
+  });
+  const bootstrap = [...config.bootstrap, ...access.membership.addresses];
+  const publish = (): Promise<void> => node.publish();
+  const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, delivery, punch, bootstrap, publish });
+  cleanup.use(upkeep);
+  const parts = { ...talking, artifacts, host, router, tasks, taskServer, bridge };
+  const node = new RunningNode({ ...shared, ...foundation, ...knowing, ...parts, mdns, upkeep });
+  await directory.start();
+  await node.publish();
+  await messages.start();
+  await bridge?.start();
+  cleanup.move();
+  logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });
+  return { node, home, logger, metrics };
+}
+
+/** What all else stands on: the folder with its lock, the store, the membership and the mesh, which does not run yet. */
+async function openFoundation(loaded: LoadedConfig, cleanup: AsyncDisposableStack) {
+  const config = loaded.value;
+  const home = new Home(config.home);
   const lock = cleanup.use(home.lock());
   const shared = createPorts(loaded, home);
   const { clock, logger, metrics } = shared;
@@ -79,47 +138,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
     entrance,
   });
   entrance.open(mesh);
-  const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey }));
-  const ground = { ...shared, mesh, keyPair: nodeKey, epoch, store };
-  const artifacts = await createArtifacts({ ...shared, mesh, store, folder: home.artifactsPath });
-  const knowing = createKnowing(ground);
-  const { directory } = knowing;
-  const holding = { entrance, holdBytesMax: config.holdMail * MIB };
-  const talking = createTalking({ ...ground, ...knowing, ...holding, observe: (event) => node.observe(event) });
-  const { exchanges, delivery, messages } = talking;
-  const host = createAgentHost(shared);
-  await mesh.start();
-  cleanup.defer(() => mesh.stop());
-  cleanup.defer(() => delivery.close());
-  const mdns = await startMdns(loaded, { ...shared, mesh, name, network: network.did });
-  if (mdns) cleanup.defer(() => mdns.stop());
-  const execute = (request: ExecuteRequest): AsyncIterable<AgentEvent> => node.execute(request);
-  const work = { ...shared, self: nodeKey.did, epoch, store, host, execute, exchanges, mesh };
-  const { taskServer, tasks } = openTasks(work);
-  const router = createRouter({
-    ...shared,
-    self: nodeKey.did,
-    epoch,
-    directory,
-    exchanges,
-    tasks,
-    links: mesh,
-    executeLocally: execute,
-    localLoad: () => host.load(),
-  });
-  const bootstrap = [...config.bootstrap, ...access.membership.addresses];
-  const publish = (): Promise<void> => node.publish();
-  const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, delivery, punch, bootstrap, publish });
-  cleanup.use(upkeep);
-  const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const parts = { mesh, ...talking, artifacts, host, router, tasks, taskServer };
-  const node = new RunningNode({ ...basics, ...knowing, ...parts, mdns, upkeep });
-  await directory.start();
-  await node.publish();
-  await messages.start();
-  cleanup.move();
-  logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });
-  return { node, home, logger, metrics };
+  return { shared, home, lock, nodeKey, name, store, access, resources, epoch, network, entrance, mesh };
 }
 
 interface TaskParts extends SharedPorts {

@@ -3,6 +3,7 @@ import type { Did } from "../identity/index.ts";
 import type {
   Artifacts,
   AskedTask,
+  BridgeReport,
   DeadLetters,
   DeliveryCounts,
   HeldReport,
@@ -39,6 +40,8 @@ export interface NodeStatusReport {
   readonly duplicate?: DuplicateReport | undefined;
   /** Interfaces on which nearby machines are looked for, and those skipped with the reason. */
   readonly discovery: readonly { readonly interface: string; readonly address: string; readonly state: string }[];
+  /** Where topics are mirrored to. */
+  readonly bridges: readonly BridgeReport[];
 }
 
 /** A second process with this node's key: a copied folder. */

@@ -230,7 +230,8 @@ class LoadRouter {
       const place = { node: node.did, nodeName: node.record.name, agent: card.id, agentName: card.name };
       const others = (): boolean =>
         directory.find(call.query).some((other) => !tried.has(other.card.id) && this.#isAtHand(other));
-      return this.#give(call, place, { signal, repeatable: capability.idempotent, others });
+      const { idempotent: repeatable, durability } = capability;
+      return this.#give(call, place, { signal, repeatable, durability, others });
     }
     if (node.did === self) return executeLocally(toLocalRequest(call, offer, { from: self, signal }));
     const provider = { node: node.did, agent: card.id };

@@ -1,11 +1,17 @@
 import { EasynetError } from "../kernel/index.ts";
 import type { ArtifactReport, Artifacts, ByteSource } from "../messaging/index.ts";
 
-/** Artifacts in memory, each under an address that counts up; fetches find nothing. */
+/** Artifacts in memory, each under an address that counts up; a fetch finds what was put, unless a test hides it. */
 export class FakeArtifacts implements Artifacts {
   readonly #kept = new Map<string, { report: ArtifactReport; readonly content: Uint8Array }>();
 
+  /** Thrown by what is put from now on. */
+  refusal: EasynetError | undefined;
+  /** Fetches wait until it is settled. */
+  gate: Promise<void> = Promise.resolve();
+
   async put(source: ByteSource, options: { readonly pin?: boolean } = {}): Promise<ArtifactReport> {
+    if (this.refusal) throw this.refusal;
     const parts: Uint8Array[] = [];
     for await (const part of source) parts.push(part);
     const content = Buffer.concat(parts);
@@ -25,11 +31,17 @@ export class FakeArtifacts implements Artifacts {
     return [...this.#kept.values()].map(({ report }) => report);
   }
 
+  usage(): ReturnType<Artifacts["usage"]> {
+    const usedBytes = this.list().reduce((sum, { bytes }) => sum + bytes, 0);
+    return { usedBytes, quotaBytes: 2 ** 30 };
+  }
+
   async *open(cid: string): AsyncGenerator<Uint8Array, void, void> {
     yield this.#known(cid).content;
   }
 
   async fetch(cid: string): Promise<ArtifactReport> {
+    await this.gate;
     return this.#known(cid).report;
   }
 

@@ -1,6 +1,13 @@
 import type { Did } from "../identity/index.ts";
 import { createId, EasynetError, toEasynetError } from "../kernel/index.ts";
-import type { DeadLetter, Delivery, OutgoingMessage, SentMessage, Transaction } from "../messaging/index.ts";
+import {
+  type DeadLetter,
+  type Delivery,
+  isHopeless,
+  type OutgoingMessage,
+  type SentMessage,
+  type Transaction,
+} from "../messaging/index.ts";
 import type { Priority } from "../model/index.ts";
 import type { Store, Write } from "../storage/index.ts";
 
@@ -149,7 +156,10 @@ export class FakeDelivery implements Delivery {
         return true;
       } catch (thrown) {
         if (this.#closed) return false;
-        if (letter.attempt === ATTEMPTS_MAX) this.dead.push(deadLetterOf(letter, toEasynetError(thrown)));
+        const isRefused = isHopeless(thrown);
+        if (!isRefused && letter.attempt < ATTEMPTS_MAX) continue;
+        this.dead.push({ ...deadLetterOf(letter, toEasynetError(thrown)), ...(isRefused && { reason: "refused" }) });
+        return true;
       }
     }
     return true;

@@ -140,6 +140,7 @@ export class FakeNode implements EasynetNode {
       counts: { peers: this.#peers.size, nodes: 1, agents: this.#agents.size, tasksRunning: this.#runningCount },
       counters: {},
       discovery: [],
+      bridges: [],
     };
   }
 
@@ -170,7 +171,8 @@ export class FakeNode implements EasynetNode {
       const isOver = state === "completed" || state === "canceled" || state === "failed";
       const end = isOver ? { atMs: task.createdAtMs, code: error?.code ?? "" } : undefined;
       const known = { agent: "", digest: "", accepted: state !== "submitted", cancelling: false };
-      return { ...task, ...known, node: parseDid(node), end };
+      const durability = "disk" as const;
+      return { ...task, ...known, durability, node: parseDid(node), end };
     });
     return { asked, served: [] };
   }

@@ -3,6 +3,7 @@ import { type Metrics, noMetrics, seededRandom, silentLogger } from "../kernel/i
 import { createMessages, KindRegistry, type MessageEvent, type Messages } from "../messaging/index.ts";
 import { createGossip } from "../mesh/index.ts";
 import { MemoryStore } from "../storage/index.ts";
+import { FakeArtifacts } from "./fake-artifacts.ts";
 import { FakeDelivery, FakePost } from "./fake-delivery.ts";
 import { fakeKeyPair } from "./fake-keys.ts";
 import { FakeNetwork } from "./fake-network.ts";
@@ -24,6 +25,8 @@ export class MessagesWorld {
   readonly clock = new VirtualClock();
   readonly post = new FakePost();
   readonly network = new FakeNetwork({ clock: this.clock });
+  /** Of all nodes: what one keeps, all can fetch. */
+  readonly artifacts = new FakeArtifacts();
   /** Who is in which topic. */
   readonly topics = new Map<string, Did[]>();
   readonly #stores = new Map<number, MemoryStore>();
@@ -56,6 +59,7 @@ export class MessagesWorld {
       delivery,
       gossip: createGossip({ ...ports, mesh }),
       store,
+      artifacts: this.artifacts,
       kinds,
       membersOf: (topic) => this.topics.get(topic) ?? [],
       observe: (event) => void events.push(event),

@@ -11,7 +11,7 @@ import {
   type TaskEvent,
   type TaskServer,
 } from "../messaging/index.ts";
-import type { AgentEvent } from "../model/index.ts";
+import type { AgentEvent, Durability } from "../model/index.ts";
 import { MemoryStore } from "../storage/index.ts";
 import { fakeDid } from "./fake-keys.ts";
 import type { FakeMesh } from "./fake-mesh.ts";
@@ -34,6 +34,8 @@ export interface TaskWorldOptions {
   readonly seed?: number;
   /** Which capabilities may be run twice. @default none */
   readonly repeatable?: (capability: string) => boolean;
+  /** @default disk for all */
+  readonly durability?: (capability: string) => Durability;
   readonly limits?: Parameters<typeof createTaskServer>[0]["limits"];
 }
 
@@ -60,14 +62,14 @@ export class TaskWorld {
     const { clock } = this;
     const ports = { clock, logger: silentLogger, metrics: noMetrics, random: seededRandom(this.#options.seed ?? 1) };
     const exchanges = createExchanges({ ...ports, mesh });
-    const { repeatable = (): boolean => false, limits } = this.#options;
+    const { repeatable = (): boolean => false, durability = (): Durability => "disk", limits } = this.#options;
     const server = createTaskServer({
       ...ports,
       self,
       store,
       ...(limits && { limits }),
       runner: {
-        admit: ({ capability }) => ({ repeatable: repeatable(capability) }),
+        admit: ({ capability }) => ({ repeatable: repeatable(capability), durability: durability(capability) }),
         run: (request, { signal }) => {
           this.runs.push({ node: number, id: request.envelope.id, capability: request.capability });
           return this.script(request, signal);
@@ -100,11 +102,20 @@ export class TaskWorld {
 
   /** kill -9: what the disk has stays. */
   kill(number: number): MemoryStore {
+    return this.#stop(number).store.reopen();
+  }
+
+  /** Power is lost: what was synced stays. */
+  cutPower(number: number): MemoryStore {
+    return this.#stop(number).store.cutPower();
+  }
+
+  #stop(number: number): TaskNode {
     const node = this.nodes.get(number);
     if (!node) throw new EasynetError("INTERNAL", { reason: `no node ${number} to kill` });
     this.nodes.delete(number);
     this.network.crash(node.self);
-    return node.store.reopen();
+    return node;
   }
 
   request(
@@ -144,9 +155,15 @@ export class TaskWorld {
     const seen: Seen = { events: [] };
     const place = { node: fakeDid(to), nodeName: `node ${to}`, agent: "", agentName: "" };
     const { signal, repeatable = false, ...extra } = options;
+    const durability = this.#options.durability?.("work");
     const node = this.nodes.get(from);
     if (!node) throw new EasynetError("INTERNAL", { reason: `no node ${from} to call from` });
-    const events = node.caller.call(this.request(from, extra), place, { signal, repeatable, others: () => false });
+    const events = node.caller.call(this.request(from, extra), place, {
+      signal,
+      repeatable,
+      durability,
+      others: () => false,
+    });
     void (async () => {
       try {
         for await (const event of events) seen.events.push(event);

@@ -62,7 +62,16 @@ export async function listArtifacts(context: CliContext): Promise<void> {
       return [cid, formatBytes(bytes), words, formatAge(nowMs - usedAtMs, context.language)];
     });
     context.printTable(["column.id", "column.bytes", "column.state", "column.since"], rows);
+    const { usedBytes, quotaBytes } = answer;
+    context.say(context.text("artifact.used", { used: formatBytes(usedBytes), quota: formatBytes(quotaBytes) }));
   }
+}
+
+/** @throws {EasynetError} ARTIFACT_NOT_FOUND, ARTIFACT_ID_INVALID */
+export async function pinArtifact(context: CliContext, cid: string, pinned: boolean): Promise<void> {
+  const answer = await LocalClient.open(context.home).put(`/api/artifacts/${encodeURIComponent(cid)}/pin`, { pinned });
+  if (context.json) context.printJson(answer);
+  else context.say(context.text(pinned ? "artifact.nowPinned" : "artifact.nowUnpinned", { cid }));
 }
 
 export async function removeArtifact(context: CliContext, cid: string): Promise<void> {
@@ -136,6 +145,13 @@ function isArtifact(value: unknown): value is ArtifactReport {
   return typeof value === "object" && value !== null && "cid" in value && "bytes" in value;
 }
 
-function isList(value: unknown): value is { readonly artifacts: readonly ArtifactReport[] } {
-  return typeof value === "object" && value !== null && "artifacts" in value && Array.isArray(value.artifacts);
+interface ArtifactList {
+  readonly artifacts: readonly ArtifactReport[];
+  readonly usedBytes: number;
+  readonly quotaBytes: number;
+}
+
+function isList(value: unknown): value is ArtifactList {
+  if (typeof value !== "object" || value === null || !("usedBytes" in value) || !("quotaBytes" in value)) return false;
+  return "artifacts" in value && Array.isArray(value.artifacts);
 }

@@ -27,6 +27,7 @@ export async function status(context: CliContext): Promise<void> {
     [context.text("status.agents"), context.text("status.agentsValue", { count: counts.agents })],
     [context.text("status.addresses"), report.addresses.join("  ")],
     [context.text("status.multicast"), multicast(context, report)],
+    ...report.bridges.map((bridge) => [context.text("status.bridge"), bridgeLine(context, bridge)]),
     [context.text("status.next"), counts.agents > 0 ? "easynet agents" : "easynet watch"],
   ];
   const { duplicate } = report;
@@ -46,7 +47,13 @@ export async function readStatus(client: LocalClient): Promise<NodeStatusReport>
 
 /** The node's own API: its shape is held by the OpenAPI test, so one field tells it from anything else. */
 function isStatus(value: unknown): value is NodeStatusReport {
-  return typeof value === "object" && value !== null && "did" in value && "discovery" in value;
+  return typeof value === "object" && value !== null && "did" in value && "bridges" in value;
+}
+
+/** Where topics are mirrored to, and what waits. */
+function bridgeLine(context: CliContext, bridge: NodeStatusReport["bridges"][number]): string {
+  const { servers, stream, waiting, linked } = bridge;
+  return context.text(linked ? "status.bridgeLinked" : "status.bridgeAway", { servers, stream, waiting });
 }
 
 /** `easynet 0.1.0 · node amber-fox (z6Mk…hQ2f) · network "home"`. */

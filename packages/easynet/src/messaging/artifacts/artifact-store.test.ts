@@ -37,6 +37,44 @@ function chunk(seed: number): Buffer {
   return Buffer.alloc(CHUNK, seed);
 }
 
+test("what a message needs stays until the message is over, unless somebody keeps it", async () => {
+  const artifacts = await open({ storeBytesMax: 3 * CHUNK });
+  const expiresAtMs = clock.nowMs() + 1000;
+  const owed = await artifacts.put([chunk(1)], { expiresAtMs });
+  const kept = await artifacts.put([chunk(2)], { expiresAtMs });
+  await artifacts.keep(kept.cid, {});
+  await artifacts.keep(owed.cid, { expiresAtMs: expiresAtMs - 500 });
+  clock.advance(900);
+  await artifacts.put([chunk(3)]);
+  await artifacts.put([chunk(4)]);
+  // Room was made by what nobody is owed.
+  expect(artifacts.get(owed.cid)).toMatchObject({ complete: true, expiresAtMs });
+  expect(artifacts.get(kept.cid)).toBeUndefined();
+  await artifacts.expire();
+  expect(artifacts.get(owed.cid)).toBeDefined();
+  const again = await open();
+  expect(again.get(owed.cid)).toMatchObject({ expiresAtMs });
+  clock.advance(200);
+  await again.expire();
+  expect(again.list().map(({ cid }) => cid)).not.toContain(owed.cid);
+  expect(again.usedBytes).toBe(2 * CHUNK);
+});
+
+test("a store of what is owed to messages refuses more, and a pin outlives the message", async () => {
+  const artifacts = await open({ storeBytesMax: 2 * CHUNK });
+  const expiresAtMs = clock.nowMs() + 1000;
+  const [one, other] = [
+    await artifacts.put([chunk(1)], { expiresAtMs }),
+    await artifacts.put([chunk(2)], { expiresAtMs }),
+  ];
+  await expect(artifacts.put([chunk(3)])).rejects.toMatchObject({ code: "ARTIFACTS_FULL" });
+  await artifacts.pin(one.cid, true);
+  clock.advance(1001);
+  await artifacts.expire();
+  expect(artifacts.list().map(({ cid }) => cid)).toEqual([one.cid]);
+  expect(artifacts.get(other.cid)).toBeUndefined();
+});
+
 async function contentOf(artifacts: ArtifactStore, cid: string): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   for await (const part of artifacts.read(cid)) parts.push(part);

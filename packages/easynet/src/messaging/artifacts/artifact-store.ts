@@ -9,7 +9,7 @@ import { FetchPlan } from "./fetch-core.ts";
 import { buildTree } from "./layout-core.ts";
 import type { ArtifactLimits } from "./limits.ts";
 import { type BlockRef, decodeNode, describeRoot } from "./layout-core.ts";
-import type { ArtifactReport, ByteSource } from "./types.ts";
+import type { ArtifactReport, ByteSource, FetchOptions, KeepOptions, PutOptions } from "./types.ts";
 
 const SPACE = "artifacts";
 const PAGE_COUNT = 1000;
@@ -31,6 +31,8 @@ interface Entry {
   complete: boolean;
   pinned: boolean;
   usedAtMs: number;
+  /** Undefined: kept until there is no room. */
+  expiresAtMs: number | undefined;
   /** Reads, fetches: it is not removed meanwhile. */
   users: number;
 }
@@ -80,10 +82,7 @@ export class ArtifactStore {
     return this.#blocks.usedBytes;
   }
 
-  async put(
-    source: ByteSource,
-    options: { readonly pin?: boolean; readonly signal?: AbortSignal } = {},
-  ): Promise<ArtifactReport> {
+  async put(source: ByteSource, options: PutOptions = {}): Promise<ArtifactReport> {
     const hold: Hold = { hashes: new Set() };
     const { artifactBytesMax: bytesMax } = this.#options.limits;
     const leaves: string[] = [];
@@ -100,7 +99,7 @@ export class ArtifactStore {
       const { root, nodes } = buildTree(leaves, bytes);
       for (const node of nodes) await this.#blocks.add(hold, hashOf(node), node);
       await this.#blocks.sync();
-      const entry = this.#entry(root);
+      const entry = this.#entry(root, options);
       // Both may hold the same blocks: the entry takes them over, then this hold lets go.
       for (const hash of hold.hashes) this.#blocks.adopt(entry.hold, hash, 0);
       Object.assign(entry, { bytes, complete: true, pinned: entry.pinned || options.pin === true });
@@ -139,9 +138,28 @@ export class ArtifactStore {
     return this.#blocks.read(hash);
   }
 
+  /** Somebody else wants it too: for longer, or without an end. */
+  async keep(text: string, options: KeepOptions): Promise<ArtifactReport> {
+    const entry = this.#known(text);
+    const before = entry.expiresAtMs;
+    extend(entry, options);
+    if (entry.expiresAtMs !== before) await this.#save(entry);
+    return reportOf(entry);
+  }
+
+  /** Removes what came with messages that are over. */
+  async expire(): Promise<void> {
+    const nowMs = this.#options.clock.nowMs();
+    for (const entry of this.#entries.values()) {
+      const { expiresAtMs = Infinity, pinned, users, text } = entry;
+      if (expiresAtMs <= nowMs && !pinned && users === 0) await this.remove(text);
+    }
+  }
+
   async pin(text: string, pinned: boolean): Promise<void> {
     const entry = this.#known(text);
     entry.pinned = pinned;
+    if (pinned) entry.expiresAtMs = undefined;
     await this.#save(entry);
   }
 
@@ -155,11 +173,12 @@ export class ArtifactStore {
   }
 
   /** Begins or goes on with what is not complete. */
-  async arrive(cid: Cid): Promise<Arrival> {
-    const entry = this.#entry(cid);
+  async arrive(cid: Cid, options: Pick<FetchOptions, "expiresAtMs" | "bytesMax"> = {}): Promise<Arrival> {
+    const { bytesMax = Infinity } = options;
+    const entry = this.#entry(cid, options);
     entry.users++;
     await this.#save(entry);
-    const plan = new FetchPlan(cid, this.#options.limits.artifactBytesMax);
+    const plan = new FetchPlan(cid, Math.min(bytesMax, this.#options.limits.artifactBytesMax));
     const known = { plan, entry };
     return {
       plan,
@@ -201,10 +220,13 @@ export class ArtifactStore {
     return true;
   }
 
-  #entry(cid: Cid): Entry {
+  #entry(cid: Cid, options: KeepOptions): Entry {
     const text = formatCid(cid);
     const known = this.#entries.get(text);
-    if (known) return known;
+    if (known) {
+      extend(known, options);
+      return known;
+    }
     if (this.#entries.size >= this.#options.limits.countMax && !this.#evictOne()) {
       throw new EasynetError("ARTIFACTS_FULL", { usedBytes: this.usedBytes });
     }
@@ -217,6 +239,7 @@ export class ArtifactStore {
       complete: false,
       pinned: false,
       usedAtMs,
+      expiresAtMs: options.expiresAtMs,
       users: 0,
     };
     this.#entries.set(text, entry);
@@ -249,11 +272,12 @@ export class ArtifactStore {
     return true;
   }
 
-  /** Removes the artifact that was not used for longest, of those not pinned and not in use. */
+  /** Removes the artifact that was not used for longest, of those not pinned, not in use and not owed to a message. */
   #evictOne(): boolean {
+    const nowMs = this.#options.clock.nowMs();
     let oldest: Entry | undefined;
     for (const entry of this.#entries.values()) {
-      if (entry.pinned || entry.users > 0) continue;
+      if (entry.pinned || entry.users > 0 || (entry.expiresAtMs ?? 0) > nowMs) continue;
       if (!oldest || entry.usedAtMs < oldest.usedAtMs) oldest = entry;
     }
     if (!oldest) return false;
@@ -265,8 +289,8 @@ export class ArtifactStore {
     return true;
   }
 
-  async #save({ text, bytes, complete, pinned, usedAtMs }: Entry): Promise<void> {
-    const value = encodeValue([bytes, complete, pinned, usedAtMs]);
+  async #save({ text, bytes, complete, pinned, usedAtMs, expiresAtMs }: Entry): Promise<void> {
+    const value = encodeValue([bytes, complete, pinned, usedAtMs, expiresAtMs ?? null]);
     await this.#options.store.commit([{ kind: "put", space: SPACE, key: text, value }]);
   }
 
@@ -313,15 +337,22 @@ function entryOf(text: string, value: Uint8Array): Entry | undefined {
   try {
     const fields = decodeValue(value);
     if (!Array.isArray(fields)) return undefined;
-    const [bytes, complete, pinned, usedAtMs]: readonly unknown[] = fields;
+    const [bytes, complete, pinned, usedAtMs, expires]: readonly unknown[] = fields;
     if (typeof bytes !== "number" || typeof usedAtMs !== "number") return undefined;
-    const state = { complete: complete === true, pinned: pinned === true, users: 0 };
+    const expiresAtMs = typeof expires === "number" ? expires : undefined;
+    const state = { complete: complete === true, pinned: pinned === true, users: 0, expiresAtMs };
     return { cid: parseCid(text), text, hold: { hashes: new Set() }, bytes, usedAtMs, ...state };
   } catch {
     return undefined;
   }
 }
 
-function reportOf({ text, bytes, pinned, complete, usedAtMs }: Entry): ArtifactReport {
-  return { cid: text, bytes, pinned, complete, usedAtMs };
+/** Whoever keeps it longest decides. */
+function extend(entry: Entry, { expiresAtMs }: KeepOptions): void {
+  if (entry.expiresAtMs === undefined) return;
+  entry.expiresAtMs = expiresAtMs === undefined ? undefined : Math.max(entry.expiresAtMs, expiresAtMs);
+}
+
+function reportOf({ text, bytes, pinned, complete, usedAtMs, expiresAtMs }: Entry): ArtifactReport {
+  return { cid: text, bytes, pinned, complete, usedAtMs, ...(expiresAtMs !== undefined && { expiresAtMs }) };
 }

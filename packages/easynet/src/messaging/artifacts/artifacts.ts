@@ -1,4 +1,4 @@
-import { type Clock, EasynetError, type Logger, type Metrics } from "../../kernel/index.ts";
+import { type Clock, EasynetError, type Logger, type Metrics, repeat, type Timer } from "../../kernel/index.ts";
 import type { Mesh } from "../../mesh/index.ts";
 import type { Store } from "../../storage/index.ts";
 import { FRAME_TYPES } from "../../wire/index.ts";
@@ -7,7 +7,10 @@ import { formatCid, parseCid } from "./cid.ts";
 import { type ArtifactLimits, defaultArtifactLimits } from "./limits.ts";
 import { Provider } from "./provider.ts";
 import { Transfer } from "./transfer.ts";
-import type { ArtifactReport, Artifacts, FetchOptions, FetchProgress } from "./types.ts";
+import type { ArtifactReport, Artifacts, ArtifactUsage, FetchOptions, FetchProgress } from "./types.ts";
+
+/** How often what came with messages that are over is removed, ms. */
+const SWEEP_MS = 30_000;
 
 export interface ArtifactsOptions {
   readonly mesh: Mesh;
@@ -40,6 +43,7 @@ class ArtifactService implements Artifacts {
   readonly #provider: Provider;
   readonly #running = new Map<string, Promise<Running>>();
   readonly #transfers = new Map<number, Transfer>();
+  readonly #sweeper: Timer;
   #number = 0;
   #closed = false;
 
@@ -47,6 +51,7 @@ class ArtifactService implements Artifacts {
     this.#options = options;
     this.#artifacts = artifacts;
     const { mesh, limits } = options;
+    this.#sweeper = repeat(options.clock, SWEEP_MS, () => void this.#sweep());
     this.#provider = new Provider({ ...options, artifacts, wantedPerPeerMax: limits.wantedPerPeerMax });
     mesh.handle(FRAME_TYPES["artifact-have"], ({ from, correlation, body }) =>
       this.#transfers.get(correlation)?.onHave(from, body),
@@ -71,6 +76,10 @@ class ArtifactService implements Artifacts {
     return this.#artifacts.list();
   }
 
+  usage(): ArtifactUsage {
+    return { usedBytes: this.#artifacts.usedBytes, quotaBytes: this.#options.limits.storeBytesMax };
+  }
+
   open(cid: string): AsyncGenerator<Uint8Array, void, void> {
     return this.#artifacts.read(cid);
   }
@@ -86,7 +95,7 @@ class ArtifactService implements Artifacts {
   async fetch(cid: string, options: FetchOptions = {}): Promise<ArtifactReport> {
     const { signal, onProgress } = options;
     const known = this.#artifacts.get(cid);
-    if (known?.complete) return known;
+    if (known?.complete) return this.#artifacts.keep(cid, options);
     const cancelled = new EasynetError("CANCELLED", { subject: "The artifact" });
     if (signal?.aborted) throw cancelled;
     const running = await this.#run(formatCid(parseCid(cid)), options);
@@ -97,7 +106,9 @@ class ArtifactService implements Artifacts {
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     try {
-      return await Promise.race([running.transfer.finished, aborted.promise]);
+      await Promise.race([running.transfer.finished, aborted.promise]);
+      // Who began the fetch may have wanted it for a shorter time.
+      return await this.#artifacts.keep(cid, options);
     } finally {
       signal?.removeEventListener("abort", abort);
       if (onProgress) running.watchers.delete(onProgress);
@@ -112,8 +123,17 @@ class ArtifactService implements Artifacts {
 
   close(): void {
     this.#closed = true;
+    this.#sweeper.cancel();
     this.#provider.close();
     for (const transfer of this.#transfers.values()) transfer.cancel(new EasynetError("NODE_STOPPING", {}));
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      await this.#artifacts.expire();
+    } catch (error) {
+      if (!this.#closed) this.#options.logger.warn("artifacts that are over stay for now", { error });
+    }
   }
 
   async #run(cid: string, options: FetchOptions): Promise<Running> {
@@ -134,9 +154,9 @@ class ArtifactService implements Artifacts {
     }
   }
 
-  async #start(text: string, { from = [] }: FetchOptions): Promise<Running> {
+  async #start(text: string, { from = [], ...options }: FetchOptions): Promise<Running> {
     const cid = parseCid(text);
-    const arrival = await this.#artifacts.arrive(cid);
+    const arrival = await this.#artifacts.arrive(cid, options);
     const watchers = new Set<(progress: FetchProgress) => void>();
     const number = (this.#number = (this.#number % 0xffff_ffff) + 1);
     const onProgress = (progress: FetchProgress): void => {

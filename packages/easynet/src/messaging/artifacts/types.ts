@@ -9,6 +9,22 @@ export interface ArtifactReport {
   /** False while not all of it is here; what is there is not fetched again. */
   readonly complete: boolean;
   readonly usedAtMs: number;
+  /** Removed then: it came with a message, and nobody else kept it. */
+  readonly expiresAtMs?: number | undefined;
+}
+
+/** How long an artifact is wanted. */
+export interface KeepOptions {
+  /**
+   * Unix epoch ms. Until then it stays when the store is full; then it goes, unless somebody keeps it without such an end.
+   * @default kept until there is no room
+   */
+  readonly expiresAtMs?: number | undefined;
+}
+
+export interface PutOptions extends KeepOptions {
+  readonly pin?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 export interface FetchProgress {
@@ -18,14 +34,21 @@ export interface FetchProgress {
   readonly bytesTotal: number | undefined;
 }
 
-export interface FetchOptions {
+export interface FetchOptions extends KeepOptions {
   /** Members to ask besides those linked. */
   readonly from?: readonly Did[];
+  /** More of it is refused with ARTIFACT_TOO_LARGE as soon as its size is known. @default the limit of an artifact */
+  readonly bytesMax?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: FetchProgress) => void;
 }
 
 export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+export interface ArtifactUsage {
+  readonly usedBytes: number;
+  readonly quotaBytes: number;
+}
 
 /** Bulk data by content address, on this node and fetched from members that have it. */
 export interface Artifacts {
@@ -33,10 +56,12 @@ export interface Artifacts {
    * Keeps the bytes; the same bytes have the same address. On disk when it resolves.
    * @throws {EasynetError} ARTIFACT_TOO_LARGE, ARTIFACTS_FULL, STORAGE_FULL; nothing is kept then
    */
-  put(source: ByteSource, options?: { readonly pin?: boolean; readonly signal?: AbortSignal }): Promise<ArtifactReport>;
+  put(source: ByteSource, options?: PutOptions): Promise<ArtifactReport>;
   /** Undefined unless something of it is here. @throws {EasynetError} ARTIFACT_ID_INVALID */
   get(cid: string): ArtifactReport | undefined;
   list(): readonly ArtifactReport[];
+  /** What all of them take on disk, and may take. */
+  usage(): ArtifactUsage;
   /**
    * Its bytes in order, each chunk verified, from this node only; it is not removed while it is read.
    * @throws {EasynetError} ARTIFACT_ID_INVALID, ARTIFACT_NOT_FOUND, ARTIFACT_DAMAGED

@@ -14,14 +14,18 @@ import { type BridgedMessage, FOREIGN_KIND, HEADERS, idOf, originOf, subjectOf }
 const PENDING_COUNT_MAX = 256;
 /** Before a message that could not be published here is given to us again, ms. */
 const AGAIN_MS = 1000;
+/** What the headers of a message take of what NATS allows, bytes. */
+const HEADERS_BYTES_MAX = 2048;
 
 export interface NatsBridgeOptions {
   /** `host:port`, several separated by commas. */
   readonly servers: string;
   /** Stream of JetStream; made with file storage when it is not there, else left as it is (its subjects: `STREAM.*`). */
   readonly stream: string;
-  /** Topics to mirror; topic `a` is subject `STREAM.a`. */
-  readonly topics: readonly string[];
+  /** Topics to mirror to NATS; topic `a` is subject `STREAM.a`. */
+  readonly toNats: readonly string[];
+  /** Topics to mirror from there. */
+  readonly fromNats: readonly string[];
   /** Name of this network, the same on all of its bridges: they share the work. */
   readonly network: string;
   /**
@@ -37,9 +41,14 @@ export interface NatsBridge {
   /**
    * Gives a message of a mirrored topic to NATS; call it when one comes, and take it for handled when this resolves.
    * Resolves at once for topics that are not mirrored, and for what came over the bridge.
-   * @throws {EasynetError} BRIDGE_UNREACHABLE (NATS did not confirm: it may be sent again), INVALID_ARGUMENT (no JSON)
+   * @throws {EasynetError} BRIDGE_UNREACHABLE (NATS did not confirm: it may be sent again), INVALID_ARGUMENT (no JSON, or
+   * more of it than that server takes)
    */
   forward(message: BridgedMessage): Promise<void>;
+  /** NATS is connected; when not, its client connects again by itself. */
+  readonly linked: boolean;
+  /** Resolves when nothing is taken any more: it was closed, or NATS has no such consumer any more. */
+  readonly ended: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,6 +70,11 @@ export async function openNatsBridge(options: NatsBridgeOptions): Promise<NatsBr
 }
 
 type Client = Awaited<ReturnType<typeof loadClient>>;
+
+/** Loads the client of NATS. @throws {EasynetError} DEPENDENCY_MISSING */
+export async function requireClient(): Promise<void> {
+  await loadClient();
+}
 
 /** Optional: only who has a bridge installs it. */
 async function loadClient() {
@@ -106,28 +120,34 @@ class Bridge implements NatsBridge {
   readonly #opened: Opened;
   readonly #logger: Logger;
   readonly #topics: ReadonlyMap<string, string>;
-  readonly #taking: Promise<void>;
+  readonly ended: Promise<void>;
   #closed = false;
+  linked = true;
 
   constructor(options: NatsBridgeOptions, opened: Opened) {
     this.#options = options;
     this.#opened = opened;
     this.#logger = options.logger.child({ component: "nats-bridge" });
-    this.#topics = new Map(options.topics.map((topic) => [subjectOf(options.stream, topic), topic]));
-    this.#taking = this.#takeAll().catch((error: unknown) => {
+    this.#topics = new Map(options.fromNats.map((topic) => [subjectOf(options.stream, topic), topic]));
+    void this.#follow();
+    this.ended = this.#takeAll().catch((error: unknown) => {
       if (!this.#closed) this.#logger.error("the bridge takes nothing any more", { error: toEasynetError(error) });
     });
   }
 
   async forward({ id, kind, topic, payload, from }: BridgedMessage): Promise<void> {
-    const { stream, topics, network, servers, metrics } = this.#options;
-    if (!topics.includes(topic) || from === originOf(stream)) return;
+    const { stream, toNats, network, servers, metrics } = this.#options;
+    if (!toNats.includes(topic) || from === originOf(stream)) return;
     const { client, connection } = this.#opened;
     const headers = client.headers();
     headers.set(HEADERS.kind, kind);
     headers.set(HEADERS.network, network);
     if (from !== undefined) headers.set(HEADERS.from, from);
     const body = encodeJson(payload);
+    const bytesMax = connection.info?.max_payload ?? Infinity;
+    if (Buffer.byteLength(body) + HEADERS_BYTES_MAX > bytesMax) {
+      throw new EasynetError("INVALID_ARGUMENT", { subject: "The payload", reason: `NATS takes ${bytesMax} bytes` });
+    }
     try {
       const { duplicate } = await client
         .jetstream(connection)
@@ -143,8 +163,15 @@ class Bridge implements NatsBridge {
     const { connection, incoming } = this.#opened;
     this.#closed = true;
     await incoming.close();
-    await this.#taking;
-    await connection.drain();
+    await this.ended;
+    await (this.linked ? connection.drain() : connection.close());
+  }
+
+  async #follow(): Promise<void> {
+    for await (const { type } of this.#opened.connection.status()) {
+      if (type === "disconnect" || type === "close") this.linked = false;
+      if (type === "reconnect") this.linked = true;
+    }
   }
 
   async #takeAll(): Promise<void> {
@@ -195,7 +222,8 @@ class Bridge implements NatsBridge {
   }
 }
 
-function encodeJson(payload: unknown): string {
+/** @throws {EasynetError} INVALID_ARGUMENT */
+export function encodeJson(payload: unknown): string {
   const reason = "a bridge to NATS carries what JSON can hold";
   try {
     const text: unknown = JSON.stringify(payload);

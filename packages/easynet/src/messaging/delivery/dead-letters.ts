@@ -9,7 +9,7 @@ import { type BatchMessage, readBatch } from "./batch-reader.ts";
 import type { CheckedMessage } from "./check-message.ts";
 import { checkMessage } from "./check-message.ts";
 import { SPACES } from "./rows.ts";
-import type { DeadLetter, OutgoingMessage } from "./types.ts";
+import { DEAD_REASONS, type DeadLetter, type DeadReason, type OutgoingMessage } from "./types.ts";
 
 const TIME_DIGITS = 15;
 /** Characters kept of an error. */
@@ -24,7 +24,7 @@ const letterSchema = z.strictObject({
   peer: z.string(),
   lane: z.int().min(0).max(3),
   durability: z.int().min(0).max(2),
-  reason: z.enum(["expired", "failed"]),
+  reason: z.enum(DEAD_REASONS),
   epoch: z.int(),
   sequence: z.int(),
   sentAtMs: z.number(),
@@ -47,7 +47,7 @@ export type StoredLetter = z.output<typeof letterSchema>;
 export interface Death {
   readonly peer: Did;
   readonly direction: "in" | "out";
-  readonly reason: "expired" | "failed";
+  readonly reason: DeadReason;
   readonly lane: number;
   readonly durability: number;
   readonly epoch: number;

@@ -8,7 +8,8 @@ import type { Outbox } from "./outbox.ts";
 import type { ReceivedBatch } from "./received-batch.ts";
 import { Received } from "./received-message.ts";
 import type { MutableCounts } from "./shared.ts";
-import type { MessageHandler } from "./types.ts";
+import { isHopeless } from "./hopeless.ts";
+import type { DeadReason, MessageHandler } from "./types.ts";
 
 export interface HandlingOptions {
   readonly clock: Clock;
@@ -181,11 +182,12 @@ export class Handling {
     const lastError = describe(thrown);
     if (batch.firstError === "") batch.firstError = lastError;
     metrics.count("easynet_messages_failed_total");
-    const verdict = core.failed(batch, clock.monotonicMs(), random.next());
-    if (verdict === "dead") {
+    const reason = isHopeless(thrown) ? "refused" : "failed";
+    if (reason === "refused") core.refused(batch);
+    if (reason === "refused" || core.failed(batch, clock.monotonicMs(), random.next()) === "dead") {
       logger.warn("a message became a dead letter", { sender: batch.sender, error: thrown });
       counts.dead += 1;
-      this.#bury(core, batch, { index: batch.next, reason: "failed", lastError });
+      this.#bury(core, batch, { index: batch.next, reason, lastError });
       this.#finish(core, batch, batch.next + 1);
     } else onReady(core);
   }
@@ -193,16 +195,16 @@ export class Handling {
   #bury(
     core: InboxCore<ReceivedBatch>,
     batch: ReceivedBatch,
-    end: { readonly index: number; readonly reason: "expired" | "failed"; readonly lastError: string },
+    end: { readonly index: number; readonly reason: DeadReason; readonly lastError: string },
   ): void {
     const message = batch.messages[end.index];
     if (!message || batch.durability === 0) return;
     const { lane, durability, epoch, sentAtMs, sender: peer } = batch;
     const { reason, lastError } = end;
-    const attempts = reason === "failed" ? core.lane(lane).attempts : 0;
+    const attempts = reason === "expired" ? 0 : core.lane(lane).attempts;
     const sequence = batch.first + end.index;
     const origin = { peer, direction: "in", lane, durability, epoch, sequence, sentAtMs } as const;
-    const firstError = reason === "failed" ? batch.firstError : "";
+    const firstError = reason === "expired" ? "" : batch.firstError;
     this.#options.effects.add(this.#options.dead.add(message, { ...origin, reason, attempts, firstError, lastError }));
     core.change(lane, durability);
   }

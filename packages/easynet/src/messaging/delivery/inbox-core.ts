@@ -182,6 +182,13 @@ export class InboxCore<Batch extends InboxBatch> {
     return "retry";
   }
 
+  /** The next message of the batch can never be handled: as `failed` that said `dead`, at once. */
+  refused(batch: Batch): void {
+    const lane = this.lane(batch.lane);
+    lane.busy = false;
+    lane.attempts += 1;
+  }
+
   /** The lane has something that the next commit takes. @param needs how safely: an index into DURABILITIES */
   change(index: number, needs: number): void {
     const lane = this.lane(index);

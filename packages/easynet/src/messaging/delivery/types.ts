@@ -122,8 +122,12 @@ export interface HeldReport {
   readonly bytes: number;
 }
 
-/** Why a message ended without being handled. */
-export type DeadReason = "expired" | "failed";
+/**
+ * Why a message ended without being handled: its time was over, its handler failed five times, or it can never be handled
+ * here because nobody handles its kind or its payload does not fit.
+ */
+export const DEAD_REASONS = ["expired", "failed", "refused"] as const;
+export type DeadReason = (typeof DEAD_REASONS)[number];
 
 export interface DeadLetter {
   /** Name of the letter on this node, for `requeue` and `drop`. */

@@ -96,7 +96,16 @@ export class AwaitedAnswers {
     });
   }
 
-  /** A request that did not leave after all. */
+  /** A request that did not leave after all: whoever waits hears why. */
+  fail(id: string, error: WireError): void {
+    const awaited = this.#awaited.get(id);
+    if (!awaited || awaited.outcome) return;
+    this.#end(id, awaited, { error });
+    // Not for long: sent again under its id, it is to be sent.
+    awaited.keptUntilMs = this.#options.clock.nowMs();
+  }
+
+  /** A request that did not leave, of which nobody has heard. */
   drop(id: string): void {
     const awaited = this.#awaited.get(id);
     if (awaited) this.#forget(id, awaited);

@@ -44,10 +44,52 @@ export function decodeBody(kind: string, bytes: Uint8Array): Body {
   }
 }
 
+/** Where a body is that is too large to travel in a message: an artifact of these bytes. */
+export interface BodyReference {
+  readonly cid: string;
+  readonly bytes: number;
+}
+
+/** Added to the form of a body that is an artifact. */
+const ELSEWHERE = 16;
+
+/** What travels instead of `body`; tells its form, so that its receiver knows whether it has to wait for it. */
+export function encodeReference(body: Uint8Array, { cid, bytes }: BodyReference): Uint8Array {
+  return encodeValue([ELSEWHERE + formOf(body), cid, bytes]);
+}
+
+/** Undefined for a body that is here. @throws {EasynetError} PAYLOAD_INVALID */
+export function decodeReference(kind: string, bytes: Uint8Array): BodyReference | undefined {
+  if (!isReference(bytes)) return undefined;
+  const fields = decoded(kind, bytes);
+  const [, cid, size]: readonly unknown[] = Array.isArray(fields) ? fields : [];
+  if (typeof cid !== "string" || typeof size !== "number" || !(size > 0)) throw invalid(kind, "its reference");
+  return { cid, bytes: size };
+}
+
+export function isReference(body: Uint8Array): boolean {
+  const form = body[1] ?? 0;
+  return form >= ELSEWHERE && form < ELSEWHERE + Object.keys(FORMS).length;
+}
+
 /** Whether a body waits for those before it; requests and answers do not. Of bytes that {@link encodeBody} made. */
 export function isInTurn(body: Uint8Array): boolean {
-  const form = body[1];
+  const form = formOf(body);
   return form === FORMS["one-way"] || form === FORMS.topic;
+}
+
+/** Whether it settles a request of this node. */
+export function isAnswer(body: Uint8Array): boolean {
+  const form = formOf(body);
+  return form === FORMS.answer || form === FORMS.failure;
+}
+
+export function isRequest(body: Uint8Array): boolean {
+  return formOf(body) === FORMS.request;
+}
+
+function formOf(body: Uint8Array): number {
+  return (body[1] ?? 0) % ELSEWHERE;
 }
 
 export function isTopic(value: unknown): value is string {

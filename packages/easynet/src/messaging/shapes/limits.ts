@@ -22,5 +22,18 @@ export const RECEIVERS_COUNT_MAX = 10_000;
 export const BROADCAST_AGE_MS_MAX = 300_000;
 /** Broadcasts remembered for that time, so that none is handled twice; at the limit the oldest goes out. */
 export const BROADCASTS_SEEN_MAX = 8_192;
+/** Encoded payload of one message; above: MESSAGE_TOO_LARGE. Sender and receiver have it in memory as a whole. */
+export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+/** An encoded answer to a durable request, which is a row of the asker's store; above: the asker gets MESSAGE_TOO_LARGE. */
+export const STORED_ANSWER_BYTES_MAX = 7 * 1024 * 1024;
+/** A larger body travels as an artifact, bytes; a volatile one only where it has to, because artifacts are on disk. */
+export const INLINE_BYTES_MAX = 64 * 1024;
+export const INLINE_VOLATILE_BYTES_MAX = 256 * 1024;
+/** Bytes of messages that wait until their bodies, or those before them, are artifacts; above: BACKPRESSURE. */
+export const PACKING_BYTES_MAX = 256 * 1024 * 1024;
+/** An artifact outlives its message by this, ms: clocks differ, and its handler may be reading. */
+export const BODY_GRACE_MS = 60_000;
+/** How often the body of a message is asked for again while it cannot be had, ms. */
+export const BODY_RETRY_MS = 1_000;
 /** Messages to this node itself that wait to be handled; one more gets BACKPRESSURE. */
 export const OWN_COUNT_MAX = 10_000;

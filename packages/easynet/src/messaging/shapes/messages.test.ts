@@ -43,7 +43,7 @@ describe("one-way messages", () => {
     one.kinds.define({ name: "order-placed" });
     one.messages.send(two.did, { kind: "order-placed", payload: 1 });
     await world.clock.advanceAsync(0);
-    expect(two.delivery.dead).toMatchObject([{ kind: "order-placed", attempts: 5 }]);
+    expect(two.delivery.dead).toMatchObject([{ kind: "order-placed", attempts: 1, reason: "refused" }]);
     expect(counted).toContainEqual({ kind: "undefined", reason: "MESSAGE_UNKNOWN" });
   });
 

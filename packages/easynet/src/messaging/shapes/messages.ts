@@ -10,13 +10,16 @@ import {
 } from "../../kernel/index.ts";
 import type { Gossip } from "../../mesh/index.ts";
 import type { Store } from "../../storage/index.ts";
+import type { Artifacts } from "../artifacts/types.ts";
 import type { Delivery, OutgoingMessage, SentMessage, Transaction } from "../delivery/types.ts";
+import { answerMessage, checkedAnswer } from "./answer-message.ts";
 import { AwaitedAnswers } from "./awaited-answers.ts";
-import { type Body, decodeBody, encodeBody, isTopic } from "./body-codec.ts";
+import { type Body, decodeBody, encodeBody, isAnswer, isReference, isRequest, isTopic } from "./body-codec.ts";
 import { type Broadcast, Broadcasts } from "./broadcasts.ts";
 import type { KindRegistry } from "./kinds.ts";
+import { LargeBodies } from "./large-bodies.ts";
 import { ANSWER_LIFE_MS, RECEIVERS_COUNT_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
-import { type Answer, OpenRequests } from "./open-requests.ts";
+import { OpenRequests } from "./open-requests.ts";
 import { OwnMessages } from "./own-messages.ts";
 import type { Received } from "./received.ts";
 import type {
@@ -38,6 +41,8 @@ export interface MessagesOptions {
   readonly delivery: Delivery;
   readonly gossip: Gossip;
   readonly store: Store;
+  /** Bodies that are too large for a message. */
+  readonly artifacts: Pick<Artifacts, "put" | "fetch" | "open">;
   readonly kinds: KindRegistry;
   /** The nodes in a topic as far as this node knows now. */
   readonly membersOf: (topic: string) => readonly Did[];
@@ -60,6 +65,7 @@ class MessagesService implements Messages {
   readonly #answers: AwaitedAnswers;
   readonly #requests: OpenRequests;
   readonly #own: OwnMessages;
+  readonly #bodies: LargeBodies;
   readonly #broadcasts: Broadcasts;
   readonly #consumers = new Map<string, MessageConsumer>();
   #fallback: MessageConsumer = ({ kind }) => {
@@ -70,16 +76,18 @@ class MessagesService implements Messages {
     this.#options = options;
     this.#self = options.keyPair.did;
     this.#answers = new AwaitedAnswers(options);
+    this.#bodies = new LargeBodies(options);
     this.#requests = new OpenRequests({
       ...options,
       handle: (received) => this.#handleRequest(received),
-      answerTo: (received, answer) => this.#answerTo(received, answer),
+      answerTo: (received, answer) => answerMessage(received, answer, options),
+      isLarge: (message) => this.#bodies.isLarge(message),
       send: (to, message) => this.#route(to, message),
     });
     this.#own = new OwnMessages({
       ...options,
       self: this.#self,
-      handle: (received, transaction) => this.#receive(received, transaction),
+      handle: (received, transaction) => this.#receiveOwn(received, transaction),
       send: (to, message) => this.#route(to, message),
       onDropped: (received, reason) => this.#refused(received, reason),
     });
@@ -134,7 +142,7 @@ class MessagesService implements Messages {
       durable: message.durability !== "volatile",
     });
     try {
-      this.#send(to, message);
+      this.#send(to, message, (error) => answers.fail(id, error.toJSON()));
     } catch (error) {
       answers.drop(id);
       throw error;
@@ -169,6 +177,7 @@ class MessagesService implements Messages {
   }
 
   close(): void {
+    this.#bodies.close();
     this.#own.close();
     this.#answers.close();
   }
@@ -197,15 +206,17 @@ class MessagesService implements Messages {
     };
   }
 
-  #send(to: Did, message: OutgoingMessage): SentMessage {
-    const sent = this.#route(to, message);
+  #send(to: Did, message: OutgoingMessage, onFailed?: (error: EasynetError) => void): SentMessage {
+    const sent = this.#route(to, message, onFailed);
     this.#count("sent", message.kind);
     this.#options.observe?.({ direction: "sent", id: sent.id, kind: message.kind, peer: to, to: message.to });
     return sent;
   }
 
-  #route(to: Did, message: OutgoingMessage): SentMessage {
-    return to === this.#self ? this.#own.send(message) : this.#options.delivery.send(to, message);
+  #route(to: Did, message: OutgoingMessage, onFailed?: (error: EasynetError) => void): SentMessage {
+    const send = (whole: OutgoingMessage): SentMessage =>
+      to === this.#self ? this.#own.send(whole) : this.#options.delivery.send(to, whole);
+    return this.#bodies.send(to, message, { send, onFailed });
   }
 
   async #sendToEach(
@@ -235,12 +246,34 @@ class MessagesService implements Messages {
 
   /** What arrived: an answer settles a request, a request is started, everything else is handled in its turn. */
   #receive(received: Received, transaction: Transaction): void | Promise<void> {
-    const { kind } = received;
-    this.#count("received", kind);
+    this.#count("received", received.kind);
+    if (!isAnswer(received.payload)) this.#observed(received);
+    if (isRequest(received.payload)) return this.#requests.accept(received, transaction);
+    if (!isReference(received.payload)) return this.#take(received, transaction);
+    // What comes after an answer must not wait for its body; what is handled in its turn must.
+    if (isAnswer(received.payload)) return this.#own.take(received);
+    return this.#takeLarge(received, transaction);
+  }
+
+  /** Messages of this node to itself, and large answers of others. */
+  #receiveOwn(received: Received, transaction: Transaction): void | Promise<void> {
+    const isLargeAnswer = isAnswer(received.payload) && isReference(received.payload);
+    return isLargeAnswer ? this.#takeLarge(received, transaction) : this.#receive(received, transaction);
+  }
+
+  async #takeLarge(received: Received, transaction: Transaction): Promise<void> {
+    let whole: Received;
+    try {
+      whole = await this.#bodies.whole(received);
+    } catch (thrown) {
+      return this.#rethrow(received, thrown);
+    }
+    return this.#take(whole, transaction);
+  }
+
+  #take(received: Received, transaction: Transaction): void | Promise<void> {
     const body = this.#read(received);
     if (body.form === "answer" || body.form === "failure") return this.#onAnswer(received, body, transaction);
-    this.#observed(received);
-    if (body.form === "request") return this.#requests.accept(received, transaction);
     try {
       const topic = body.form === "topic" ? body.topic : undefined;
       const done = this.#consume(this.#messageOf(received, body.value, { topic }), transaction);
@@ -269,6 +302,11 @@ class MessagesService implements Messages {
   }
 
   #handleRequest(received: Received): unknown {
+    if (isReference(received.payload)) return this.#bodies.whole(received).then((whole) => this.#answer(whole));
+    return this.#answer(received);
+  }
+
+  #answer(received: Received): unknown {
     const body = decodeBody(received.kind, received.payload);
     if (body.form !== "request") throw new EasynetError("INTERNAL", { reason: "a stored request is none" });
     return this.#consume(this.#messageOf(received, body.value, { wantsAnswer: true }), undefined);
@@ -290,52 +328,10 @@ class MessagesService implements Messages {
 
   #onAnswer(received: Received, body: Extract<Body, { form: "answer" | "failure" }>, transaction: Transaction): void {
     const { correlationId: id = "", sender, kind } = received;
-    const outcome = body.form === "failure" ? { error: body.error } : this.#checked(kind, body.value);
+    const outcome =
+      body.form === "failure" ? { error: body.error } : checkedAnswer(this.#options.kinds, kind, body.value);
     if (this.#answers.settle({ id, sender }, outcome, transaction)) return;
     this.#refused(received, "unexpected-answer");
-  }
-
-  /** An answer that is not what its kind says is a failure of whoever gave it. */
-  #checked(kind: string, value: unknown): Answer {
-    try {
-      this.#options.kinds.check(kind, value);
-      return { value };
-    } catch (thrown) {
-      return { error: toEasynetError(thrown).toJSON() };
-    }
-  }
-
-  /**
-   * Answers travel above the requests of normal and low priority: a handler that asks back waits for an answer, and that
-   * must not wait for the handler.
-   */
-  #answerTo(received: Received, answer: Answer): OutgoingMessage {
-    const { kinds, clock, metrics } = this.#options;
-    const answerKind = kinds.get(received.kind)?.answer ?? "response";
-    const checked = "value" in answer ? this.#checked(answerKind, answer.value) : answer;
-    const outcome = "error" in checked ? checked.error.code : "answered";
-    metrics.count("easynet_requests_answered_total", { kind: kinds.label(received.kind), outcome });
-    const body: Body = "error" in checked ? { form: "failure", error: checked.error } : { form: "answer", ...checked };
-    this.#count("sent", answerKind);
-    return {
-      kind: answerKind,
-      payload: this.#encodeAnswer(body),
-      correlationId: received.id,
-      durability: received.durability,
-      priority: received.priority === "critical" ? "critical" : "high",
-      expiresInMs: Math.max(ANSWER_LIFE_MS, received.expiresAtMs - clock.nowMs()),
-      ...(received.to !== undefined && { from: received.to }),
-      ...(received.from !== undefined && { to: received.from }),
-    };
-  }
-
-  /** A value that has no form on the wire is the handler's mistake, and its asker hears of it. */
-  #encodeAnswer(body: Body): Uint8Array {
-    try {
-      return encodeBody(body);
-    } catch (thrown) {
-      return encodeBody({ form: "failure", error: toEasynetError(thrown).toJSON() });
-    }
   }
 
   async #onBroadcast({ id, sender, kind, payload, from, sentAtMs }: Broadcast): Promise<void> {

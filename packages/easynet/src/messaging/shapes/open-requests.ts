@@ -23,6 +23,8 @@ export interface OpenRequestsOptions {
   readonly handle: (received: Received) => unknown;
   /** The message that answers. */
   readonly answerTo: (received: Received, answer: Answer) => OutgoingMessage;
+  /** It cannot leave with a commit: it has to become an artifact first. */
+  readonly isLarge: (message: OutgoingMessage) => boolean;
   readonly send: (to: Did, message: OutgoingMessage) => SentMessage;
 }
 
@@ -48,7 +50,7 @@ export class OpenRequests {
       if (!received || received.expiresAtMs <= nowMs) over.push(key);
       else {
         this.#open.add(key);
-        void this.#finish(key, received, this.#run({ ...received, attempt: received.attempt + 1 }));
+        void this.#finish(key, received, this.#answer({ ...received, attempt: received.attempt + 1 }));
       }
     }
     if (over.length > 0) await store.commit(over.map((key) => ({ kind: "delete", space: SPACE, key })));
@@ -57,7 +59,7 @@ export class OpenRequests {
 
   /** Starts one; the row of a durable one is committed with the fact that it came. */
   accept(received: Received, transaction: Transaction): void {
-    const { answerTo } = this.#options;
+    const { answerTo, isLarge } = this.#options;
     const key = `${received.sender} ${received.id}`;
     if (this.#open.has(key)) return;
     if (this.#open.size >= REQUESTS_OPEN_MAX) {
@@ -65,14 +67,23 @@ export class OpenRequests {
       transaction.send(received.sender, answerTo(received, { error: error.toJSON() }));
       return;
     }
-    const work = this.#run(received);
-    if (!(work instanceof Promise)) {
-      transaction.send(received.sender, answerTo(received, work));
+    const answer = this.#answer(received);
+    if (!(answer instanceof Promise) && answer && !isLarge(answer)) {
+      transaction.send(received.sender, answer);
       return;
     }
     this.#open.add(key);
     if (received.durability !== "volatile") transaction.put(SPACE, key, toRow(received));
-    void this.#finish(key, received, work);
+    void this.#finish(key, received, answer);
+  }
+
+  /** Undefined when a node that stops has none: the next start works on a durable one again. */
+  #answer(received: Received): Made | Promise<Made> {
+    const { answerTo } = this.#options;
+    const work = this.#run(received);
+    if (!(work instanceof Promise)) return answerTo(received, work);
+    const isDurable = received.durability !== "volatile";
+    return work.then((answer) => (isDurable && isStopping(answer) ? undefined : answerTo(received, answer)));
   }
 
   /** The answer at once when the handler has it at once. */
@@ -89,13 +100,12 @@ export class OpenRequests {
     }
   }
 
-  async #finish(key: string, received: Received, work: Answer | Promise<Answer>): Promise<void> {
-    const { answerTo, send, logger } = this.#options;
+  async #finish(key: string, received: Received, made: Made | Promise<Made>): Promise<void> {
+    const { send, logger } = this.#options;
     try {
-      const answer = await work;
-      // Of a node that stops, the next start works on it again.
-      if (isStopping(answer) && received.durability !== "volatile") return;
-      await send(received.sender, answerTo(received, answer)).stored;
+      const answer = await made;
+      if (!answer) return;
+      await send(received.sender, answer).stored;
       if (received.durability !== "volatile") await this.#deleteRow(key);
     } catch (error) {
       logger.warn("an answer could not be sent", { to: received.sender, kind: received.kind, error });
@@ -115,6 +125,8 @@ export class OpenRequests {
     await store.commit([{ kind: "delete", space: SPACE, key }]);
   }
 }
+
+type Made = OutgoingMessage | undefined;
 
 function isStopping(answer: Answer): boolean {
   return "error" in answer && answer.error.code === "NODE_STOPPING";

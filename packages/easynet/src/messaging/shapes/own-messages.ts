@@ -2,10 +2,11 @@ import type { Did } from "../../identity/index.ts";
 import { backoffMs, type Clock, createId, EasynetError, type Logger, type Random } from "../../kernel/index.ts";
 import { PRIORITIES, type Priority } from "../../model/index.ts";
 import type { Store, Write } from "../../storage/index.ts";
-import type { MessageDurability, OutgoingMessage, SentMessage, Transaction } from "../delivery/types.ts";
+import type { DeadReason, MessageDurability, OutgoingMessage, SentMessage, Transaction } from "../delivery/types.ts";
+import { isHopeless } from "../delivery/hopeless.ts";
 import { OWN_COUNT_MAX } from "./limits.ts";
 import { isInTurn } from "./body-codec.ts";
-import type { Received } from "./received.ts";
+import { type Received, withFields } from "./received.ts";
 import { fromRow, toRow } from "./received-row.ts";
 
 const OWN_SPACE = "message-own";
@@ -23,7 +24,7 @@ export interface OwnMessagesOptions {
   readonly handle: (received: Received, transaction: Transaction) => void | Promise<void>;
   readonly send: (to: Did, message: OutgoingMessage) => SentMessage;
   /** Told of a message that was not handled in the end. */
-  readonly onDropped: (received: Received, reason: "expired" | "failed") => void;
+  readonly onDropped: (received: Received, reason: DeadReason) => void;
 }
 
 interface Waiting {
@@ -62,10 +63,7 @@ export class OwnMessages {
   /** @throws {EasynetError} BACKPRESSURE, NODE_STOPPING */
   send(message: OutgoingMessage): SentMessage {
     const { self, store, clock } = this.#options;
-    if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
-    if (this.#count >= OWN_COUNT_MAX) {
-      throw new EasynetError("BACKPRESSURE", { peer: "This node", bytes: 0, lane: message.priority ?? "normal" });
-    }
+    this.#checkRoom(message.priority ?? "normal");
     const nowMs = clock.nowMs();
     const durability: MessageDurability = message.durability ?? "disk";
     const received: Received = {
@@ -92,8 +90,29 @@ export class OwnMessages {
     return { id: received.id, stored, acknowledged: stored };
   }
 
+  /**
+   * What another node sent, to be handled beside everything else, as safely stored as its durability says when this resolves.
+   * @throws {EasynetError} BACKPRESSURE, NODE_STOPPING, STORAGE_FULL
+   */
+  async take(received: Received): Promise<void> {
+    const { store, clock } = this.#options;
+    this.#checkRoom(received.priority);
+    const key = received.durability === "volatile" ? undefined : this.#nextKey(received.priority, clock.nowMs());
+    const stored =
+      key === undefined
+        ? Promise.resolve()
+        : store.commit([{ kind: "put", space: OWN_SPACE, key, value: toRow(received) }]);
+    this.#handleNow({ received: withFields(received, { attempt: 1, payload: received.payload.slice() }), key, stored });
+    await stored;
+  }
+
   close(): void {
     this.#closed = true;
+  }
+
+  #checkRoom(lane: Priority): void {
+    if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
+    if (this.#count >= OWN_COUNT_MAX) throw new EasynetError("BACKPRESSURE", { peer: "This node", bytes: 0, lane });
   }
 
   /** In order of their sending, also after a restart; a clock that goes back may mix two processes' messages. */
@@ -145,6 +164,10 @@ export class OwnMessages {
       try {
         return await this.#handleOnce({ ...received, attempt }, key);
       } catch (error) {
+        if (isHopeless(error)) {
+          onDropped(received, "refused");
+          return this.#remove(key);
+        }
         logger.warn("a message to this node was not handled", { kind: received.kind, attempt, error });
         await new Promise<void>((resolve) => {
           clock.setTimer(backoffMs(attempt, RETRY, random), resolve);

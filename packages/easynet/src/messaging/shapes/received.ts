@@ -16,3 +16,10 @@ export type Received = Pick<
   | "to"
   | "correlationId"
 >;
+
+/** The same with other fields; what the delivery hands over reads its fields when they are asked for. */
+export function withFields(received: Received, fields: Partial<Received>): Received {
+  const { sender, id, kind, payload, priority, durability, attempt, sentAtMs, expiresAtMs, from, to } = received;
+  const about = { sender, id, kind, payload, priority, durability, attempt, sentAtMs, expiresAtMs, from, to };
+  return { ...about, correlationId: received.correlationId, ...fields };
+}

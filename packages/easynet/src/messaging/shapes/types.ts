@@ -5,7 +5,7 @@ import type { MessageDurability, SentMessage, Transaction } from "../delivery/ty
 /** A message as it is sent; what is absent its kind decides. */
 export interface MessageContent {
   readonly kind: string;
-  /** Anything that MessagePack can hold; of a kind with a schema, what fits it. Up to 256 KiB encoded. */
+  /** Anything that MessagePack can hold; of a kind with a schema, what fits it. Up to 64 MiB encoded; large ones travel as artifacts. */
   readonly payload: unknown;
   /** A UUID. A request that is sent again under its id is not sent: it gets the answer of the first. @default a new one */
   readonly id?: string | undefined;

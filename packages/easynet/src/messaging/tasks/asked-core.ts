@@ -1,6 +1,7 @@
 import type { Did } from "../../identity/index.ts";
 import { EasynetError } from "../../kernel/index.ts";
 import type { TaskState } from "../../model/index.ts";
+import type { StoredDurability } from "./record-codec.ts";
 import { ASKED_COUNT_MAX } from "./limits.ts";
 
 /** No call takes longer (routing/prepare-call.ts). */
@@ -18,6 +19,8 @@ export interface AskedTask {
   /** Digest of what it is to do. */
   readonly digest: string;
   readonly createdAtMs: number;
+  /** What the note of it survives here. */
+  readonly durability: StoredDurability;
   /** The provider said that it stores it. */
   readonly accepted: boolean;
   /** The caller wants it stopped, and the provider does not know yet. */

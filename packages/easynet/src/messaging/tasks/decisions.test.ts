@@ -133,6 +133,7 @@ describe("what a caller remembers of a task", () => {
     capability: "work",
     digest: "d",
     createdAtMs: 0,
+    durability: "disk",
     accepted: true,
     cancelling: false,
     end: undefined,

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { EasynetError } from "../../kernel/index.ts";
+import type { Durability } from "../../model/index.ts";
+import type { CommitDurability } from "../../storage/index.ts";
 import { decodeValue, encodeValue, envelopeFromArray, envelopeToArray } from "../../wire/index.ts";
 import type { ExchangeRequest } from "../types.ts";
 import type { Segment } from "./journal-core.ts";
@@ -13,6 +15,9 @@ export const FORGOTTEN_SPACE = "tasks-forgotten";
 /** At the caller: what it gave away. */
 export const ASKED_SPACE = "tasks-asked";
 
+/** What is written survives: `process` a killed process, `disk` also the loss of power. */
+export type StoredDurability = Extract<Durability, CommitDurability>;
+
 /** A task as its provider keeps it, beside its request and its events. */
 export interface TaskRecord {
   readonly id: string;
@@ -23,6 +28,8 @@ export interface TaskRecord {
   readonly agent: string;
   readonly digest: string;
   readonly repeatable: boolean;
+  /** What it and its events survive at the provider. */
+  readonly durability: StoredDurability;
   readonly acceptedAtMs: number;
   /** Undefined while it is unfinished. */
   readonly end: TaskEnd | undefined;
@@ -51,14 +58,14 @@ export function segmentKey(key: string, last: number): string {
 }
 
 export function encodeRecord(record: TaskRecord): Uint8Array {
-  const { id, caller, capability, agent, digest, repeatable, acceptedAtMs, end } = record;
+  const { id, caller, capability, agent, digest, repeatable, durability, acceptedAtMs, end } = record;
   const last = end ? [end.atMs, end.code, end.stored, end.bytes] : null;
-  return encodeValue([id, caller, capability, agent, digest, repeatable, acceptedAtMs, last]);
+  return encodeValue([id, caller, capability, agent, digest, repeatable, acceptedAtMs, last, durability]);
 }
 
 /** @throws {EasynetError} FRAME_MALFORMED for a row that this version did not write */
 export function decodeRecord(bytes: Uint8Array): TaskRecord {
-  const [id, caller, capability, agent, digest, repeatable, acceptedAtMs, last] = rowOf(bytes);
+  const [id, caller, capability, agent, digest, repeatable, acceptedAtMs, last, durability] = rowOf(bytes);
   return {
     id: text(id),
     caller: text(caller),
@@ -66,9 +73,15 @@ export function decodeRecord(bytes: Uint8Array): TaskRecord {
     agent: text(agent),
     digest: text(digest),
     repeatable: repeatable === true,
+    durability: storedDurability(durability),
     acceptedAtMs: number(acceptedAtMs),
     end: last === null ? undefined : endFrom(last),
   };
+}
+
+/** Whatever is not known to be less is kept as safely as can be: also rows of before there was a choice. */
+export function storedDurability(value: unknown): StoredDurability {
+  return value === "process" ? "process" : "disk";
 }
 
 function endFrom(value: unknown): TaskEnd {

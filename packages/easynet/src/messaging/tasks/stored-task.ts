@@ -32,7 +32,7 @@ export interface StoredTaskOptions {
   readonly logger: Logger;
   readonly limits: TaskLimits;
   readonly record: TaskRecord;
-  /** Resolves when the request is on disk. */
+  /** Resolves when the request is stored. */
   readonly accepted: Promise<void>;
   /** Of the request, which is on disk until the end is. */
   readonly requestBytes: number;
@@ -166,7 +166,8 @@ export class StoredTask {
     const segment = this.journal.take();
     if (!segment) return;
     const { store } = this.#options;
-    store.commit(this.#writesOf(segment)).then(
+    const { durability } = this.#record;
+    store.commit(this.#writesOf(segment), { durability }).then(
       () => this.#written(),
       (error: unknown) => this.#unwritten(toEasynetError(error)),
     );

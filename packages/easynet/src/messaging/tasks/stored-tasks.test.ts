@@ -275,6 +275,58 @@ describe("after a crash of the provider", () => {
   });
 });
 
+describe.each([
+  { durability: "process", afterKill: "kept", afterPowerCut: "lost" },
+  { durability: "disk", afterKill: "kept", afterPowerCut: "kept" },
+] as const)("a task of $durability durability", ({ durability, afterKill, afterPowerCut }) => {
+  const found = (world: TaskWorld): "kept" | "lost" => {
+    const { server, caller } = { server: world.nodes.get(2)!.server, caller: world.nodes.get(1)!.caller };
+    const counts = [server.list().length, caller.list().length];
+    expect(new Set(counts).size).toBe(1);
+    return counts[0] === 1 ? "kept" : "lost";
+  };
+
+  test.each([
+    { what: "kill -9", afterwards: afterKill, end: (world: TaskWorld, node: number) => world.kill(node) },
+    { what: "a power cut", afterwards: afterPowerCut, end: (world: TaskWorld, node: number) => world.cutPower(node) },
+  ])("and its outcome after $what of both sides: $afterwards", async ({ afterwards, end }) => {
+    const world = countingWorld({ durability: () => durability });
+    const seen = world.call(1, 2, { args: [3] });
+    await world.clock.advanceAsync(500);
+    expect(itemsOf(seen)).toEqual(range(3));
+    const disks = [1, 2].map((node) => end(world, node));
+    for (const [index, disk] of disks.entries()) world.start(index + 1, disk);
+    world.link(1, 2);
+    expect(found(world)).toBe(afterwards);
+    const again = world.call(1, 2, { args: [3] });
+    await world.clock.advanceAsync(500);
+    expect(itemsOf(again)).toEqual(range(3));
+    // Who remembers it gives the outcome again; where both forgot it, it is another task.
+    expect(world.runs).toHaveLength(afterwards === "kept" ? 1 : 2);
+  });
+
+  test("is still one of that durability when it goes on after kill -9 in its middle", async () => {
+    const world = countingWorld({ durability: () => durability, repeatable: () => true });
+    world.script = async function* () {
+      await new Promise<void>((resolve) => void world.clock.setTimer(100, resolve));
+      yield final("done");
+    };
+    const seen = world.call(1, 2);
+    await world.clock.advanceAsync(50);
+    const disk = world.kill(2);
+    await world.clock.advanceAsync(300);
+    world.start(2, disk);
+    world.link(1, 2);
+    await world.clock.advanceAsync(5000);
+    expect(seen.events.at(-1)).toEqual(final("done"));
+    const disks = [1, 2].map((node) => world.cutPower(node));
+    for (const [index, synced] of disks.entries()) world.start(index + 1, synced);
+    const record = world.nodes.get(2)!.server.list();
+    // What was written before the kill counts as synced since; its end does not, unless it had to be.
+    expect(record.map(({ state }) => state)).toEqual([durability === "disk" ? "completed" : "working"]);
+  });
+});
+
 describe("after a crash of the caller", () => {
   test("its node knows the task, and the same id gives all of it", async () => {
     const world = countingWorld();

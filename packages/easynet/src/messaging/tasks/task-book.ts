@@ -4,7 +4,7 @@ import type { Store, Write } from "../../storage/index.ts";
 import { encodeValue } from "../../wire/index.ts";
 import { type AskedTask, type Binding, bindingOf, toDrop } from "./asked-core.ts";
 import { defaultTaskLimits } from "./limits.ts";
-import { ASKED_SPACE, number, rowOf, text } from "./record-codec.ts";
+import { ASKED_SPACE, number, rowOf, storedDurability, text } from "./record-codec.ts";
 
 export interface TaskBookOptions {
   readonly store: Store;
@@ -42,7 +42,7 @@ export class TaskBook {
     return bindingOf(this.#tasks.get(id), digest);
   }
 
-  /** Binds an id to a provider; resolves when that is on disk. @throws {EasynetError} OVERLOADED, STORAGE_FULL, STORAGE_FAILED */
+  /** Binds an id to a provider; resolves when that is stored. @throws {EasynetError} OVERLOADED, STORAGE_FULL, STORAGE_FAILED */
   async bind(task: AskedTask): Promise<void> {
     const { store, clock } = this.#options;
     const drop = toDrop(this.#tasks, { nowMs: clock.nowMs(), keptMs: defaultTaskLimits.keptMs });
@@ -50,7 +50,7 @@ export class TaskBook {
     this.#tasks.set(task.id, task);
     const writes: Write[] = drop.map((key) => ({ kind: "delete", space: ASKED_SPACE, key }));
     try {
-      await store.commit([...writes, put(task)]);
+      await store.commit([...writes, put(task)], { durability: task.durability });
     } catch (error) {
       if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id);
       throw error;
@@ -63,7 +63,8 @@ export class TaskBook {
     if (!known) return;
     const task = { ...known, ...change };
     this.#tasks.set(id, task);
-    this.#options.store.commit([put(task)]).catch((error: unknown) => this.#unwritten(id, error));
+    const { durability } = task;
+    this.#options.store.commit([put(task)], { durability }).catch((error: unknown) => this.#unwritten(id, error));
   }
 
   /** No provider has it. */
@@ -81,13 +82,15 @@ export class TaskBook {
 function put(task: AskedTask): Write {
   const { node, nodeName, agent, agentName, capability, digest, createdAtMs, accepted, cancelling, end } = task;
   const last = end ? [end.atMs, end.code] : null;
-  const fields = [node, nodeName, agent, agentName, capability, digest, createdAtMs, accepted, cancelling, last];
+  const place = [node, nodeName, agent, agentName];
+  const fields = [...place, capability, digest, createdAtMs, accepted, cancelling, last, task.durability];
   return { kind: "put", space: ASKED_SPACE, key: task.id, value: encodeValue(fields) };
 }
 
 /** @throws {EasynetError} FRAME_MALFORMED for a row that this version did not write */
 function decodeAsked(id: string, bytes: Uint8Array): AskedTask {
-  const [node, nodeName, agent, agentName, capability, digest, createdAtMs, accepted, cancelling, last] = rowOf(bytes);
+  const [node, nodeName, agent, agentName, ...about] = rowOf(bytes);
+  const [capability, digest, createdAtMs, accepted, cancelling, last, durability] = about;
   const fields: readonly unknown[] = Array.isArray(last) ? last : [];
   return {
     id,
@@ -98,6 +101,7 @@ function decodeAsked(id: string, bytes: Uint8Array): AskedTask {
     capability: text(capability),
     digest: text(digest),
     createdAtMs: number(createdAtMs),
+    durability: storedDurability(durability),
     accepted: accepted === true,
     cancelling: cancelling === true,
     end: last === null ? undefined : { atMs: number(fields[0]), code: text(fields[1]) },

@@ -13,12 +13,12 @@ import {
   toEasynetError,
 } from "../../kernel/index.ts";
 import type { Mesh } from "../../mesh/index.ts";
-import type { AgentEvent } from "../../model/index.ts";
+import type { AgentEvent, Durability } from "../../model/index.ts";
 import type { Store } from "../../storage/index.ts";
 import type { ExchangeRequest, Exchanges } from "../types.ts";
 import type { AskedTask } from "./asked-core.ts";
 import { afterBreak, isOnTheWay } from "./break-core.ts";
-import { requestDigest } from "./record-codec.ts";
+import { requestDigest, storedDurability } from "./record-codec.ts";
 import { TaskBook } from "./task-book.ts";
 import { readReport, type TaskReport } from "./task-report.ts";
 import { attachTo } from "./task-way.ts";
@@ -47,6 +47,8 @@ export interface TaskCallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Running the task twice does no harm. */
   readonly repeatable: boolean;
+  /** Of the capability; absent, or more than `process`: what is known of the task is on disk before it is given away. */
+  readonly durability?: Durability | undefined;
   /** Another provider could do it now. */
   readonly others: () => boolean;
 }
@@ -154,9 +156,11 @@ class StoredTaskCaller implements TaskCaller {
   }
 
   /** Who is asked: the wanted place, unless this id went to another one and may not be done twice. */
-  async #bind(request: ExchangeRequest, wanted: TaskPlace, { repeatable }: TaskCallOptions): Promise<Bound> {
+  async #bind(request: ExchangeRequest, wanted: TaskPlace, options: TaskCallOptions): Promise<Bound> {
     const { id, createdAtMs } = request.envelope;
     const { capability } = request;
+    const { repeatable } = options;
+    const durability = storedDurability(options.durability);
     const digest = requestDigest(request);
     const binding = this.#book.binding(id, digest);
     if (binding.kind === "bound" && (binding.task.node === wanted.node || !repeatable || this.#calls.get(id) !== 1)) {
@@ -164,7 +168,7 @@ class StoredTaskCaller implements TaskCaller {
       return { place: placeOf(binding.task), progress: { cursor: 0, accepted, sent: true, told: false, first: false } };
     }
     const open = { accepted: false, cancelling: false, end: undefined };
-    await this.#book.bind({ id, ...wanted, capability, digest, createdAtMs, ...open });
+    await this.#book.bind({ id, ...wanted, capability, digest, createdAtMs, durability, ...open });
     return { place: wanted, progress: { cursor: 0, accepted: false, sent: false, told: false, first: true } };
   }
 

@@ -1,6 +1,6 @@
 /**
- * Stored tasks at their provider. A task is accepted when its request is on disk; its events are numbered, written,
- * and only then shown; whoever knows its id and is its caller may read them again from any number. After a crash a
+ * Stored tasks at their provider. A task is accepted when its request is stored, as safely as its capability says; its
+ * events are numbered, written, and only then shown; whoever knows its id and is its caller may read them again from any number. After a crash a
  * task runs again only if it may, else it ends with TASK_INTERRUPTED. docs/protocol/exchanges.md has the rules.
  */
 import type { Did } from "../../identity/index.ts";
@@ -27,6 +27,7 @@ import {
   requestDigest,
   REQUESTS_SPACE,
   segmentKey,
+  storedDurability,
   taskKey,
   type TaskRecord,
   TASKS_SPACE,
@@ -35,7 +36,7 @@ import { forgottenAtMs, rowsToForget } from "./forgetting.ts";
 import { type Leftover, readLeftovers } from "./leftovers.ts";
 import { StoredTask } from "./stored-task.ts";
 import { afterRestart, type Finished, idTimeMs, judge, toForget } from "./table-core.ts";
-import type { AttachOptions, ServedTask, TaskRunner, TaskServer } from "./types.ts";
+import type { Admission, AttachOptions, ServedTask, TaskRunner, TaskServer } from "./types.ts";
 
 /** Outcomes that grew old are looked for this often, and before each new task. */
 const FORGET_INTERVAL_MS = 600_000;
@@ -169,20 +170,22 @@ class StoringServer implements TaskServer {
   async #begin(from: Did, request: ExchangeRequest, digest: string): Promise<StoredTask> {
     const { store, metrics } = this.#options;
     try {
-      const { repeatable } = this.#admit(from, request);
+      const { repeatable, ...admitted } = this.#admit(from, request);
+      const durability = storedDurability(admitted.durability);
       const bytes = encodeStoredRequest(request);
       const { capability, agent = "", envelope } = request;
       const bytesMax = this.#limits.requestBytesMax;
       if (bytes.length > bytesMax) throw new EasynetError("INPUT_TOO_LARGE", { capability, bytesMax });
       const acceptedAtMs = this.#options.clock.nowMs();
       const { id } = envelope;
-      const record = { id, caller: from, capability, agent, digest, repeatable, acceptedAtMs, end: undefined };
+      const kept = { repeatable, durability, acceptedAtMs, end: undefined };
+      const record = { id, caller: from, capability, agent, digest, ...kept };
       const key = taskKey(from, id);
       const rows: readonly Write[] = [
         { kind: "put", space: TASKS_SPACE, key, value: encodeRecord(record) },
         { kind: "put", space: REQUESTS_SPACE, key, value: bytes },
       ];
-      const accepted = store.commit(rows).catch((error: unknown) => {
+      const accepted = store.commit(rows, { durability }).catch((error: unknown) => {
         this.#tasks.delete(key);
         this.#unfinished.delete(task);
         throw refusal(toEasynetError(error));
@@ -199,7 +202,7 @@ class StoringServer implements TaskServer {
     }
   }
 
-  #admit(from: Did, request: ExchangeRequest): { readonly repeatable: boolean } {
+  #admit(from: Did, request: ExchangeRequest): Admission {
     const { unfinishedMax, unfinishedPerCallerMax } = this.#limits;
     if (this.#closed) throw new EasynetError("NODE_STOPPING", {});
     this.#forget();

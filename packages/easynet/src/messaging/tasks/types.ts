@@ -1,14 +1,21 @@
 import type { Did } from "../../identity/index.ts";
-import type { AgentEvent, TaskState } from "../../model/index.ts";
+import type { AgentEvent, Durability, TaskState } from "../../model/index.ts";
 import type { ExchangeRequest } from "../types.ts";
+
+/** What a provider knows of a capability before it takes a task of it. */
+export interface Admission {
+  readonly repeatable: boolean;
+  /** A task of a `volatile` capability, which only an unusual caller stores, is kept on disk. */
+  readonly durability: Durability;
+}
 
 /** Who runs what a provider stores. */
 export interface TaskRunner {
   /**
-   * @returns whether it may be run twice
+   * @returns whether it may be run twice, and what it has to survive
    * @throws {EasynetError} CAPABILITY_UNKNOWN, OVERLOADED, NODE_STOPPING when it would not run now
    */
-  admit(request: ExchangeRequest): { readonly repeatable: boolean };
+  admit(request: ExchangeRequest): Admission;
   /** Ends with one `final` or `error`. */
   run(request: ExchangeRequest, by: { readonly from: string; readonly signal: AbortSignal }): AsyncIterable<AgentEvent>;
 }
