@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { MailWorld, type MailWorldOptions } from "./mail-world.ts";
 import { firstProblem, search, seedCount, seeds } from "./seeds.ts";
+import { QUICK } from "../quick.ts";
 import { verifies } from "../requirements.ts";
 
 verifies("messaging:reliable:delivery");
@@ -20,10 +21,11 @@ test(`in ${SEED_COUNT} worlds what a holder promised to keep takes effect once a
     return problems;
   };
   expect(await search(seeds(SEED_COUNT), watched)).toEqual([]);
-  expect(promised).toBeGreaterThan(SEED_COUNT);
+  // Else the worlds prove nothing: nobody held anything in them.
+  expect(promised).toBeGreaterThan(0);
 }, 120_000);
 
-test.each([
+test.skipIf(QUICK).each([
   { bug: "early-holder", syncMsMax: 20_000, sign: /is lost/ },
   { bug: "early-recipient", syncMsMax: 4000, sign: /is lost/ },
   { bug: "forgetful-recipient", syncMsMax: 10, sign: /took effect/ },
