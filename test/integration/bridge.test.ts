@@ -12,6 +12,7 @@ import { functionAgent } from "../../packages/easynet/src/agents/index.ts";
 import type { ServedNode } from "../../packages/easynet/src/gateway/index.ts";
 import type { AgentHandle } from "../../packages/easynet/src/node/index.ts";
 import { TestNetwork, until } from "../support/network.ts";
+import { QUIET, runCommand, withImport } from "./up-process.ts";
 
 const INSTALLED = existsSync("/usr/sbin/nats-server");
 const TIMEOUT = { timeout: 30_000, interval: 50 };
@@ -172,17 +173,15 @@ test("settings that no bridge can have are refused", async () => {
   }
 });
 
-test("without the packages that it needs a node says how to install them", async () => {
-  vi.doMock("@nats-io/jetstream", () => {
-    throw new Error("Cannot find package");
-  });
-  onTestFinished(() => {
-    vi.doUnmock("@nats-io/jetstream");
-  });
-  await using network = new TestNetwork();
-  const starting = network.start("amber", { bridges: { nats: { servers: "127.0.0.1:1" } } });
-  await expect(starting).rejects.toMatchObject({ code: "DEPENDENCY_MISSING" });
-  await expect(starting).rejects.toThrow("npm install @nats-io/transport-node @nats-io/jetstream");
+test("without the packages that it needs a node says how to install them", () => {
+  const home = mkdtempSync(join(tmpdir(), "easynet-bridge-"));
+  onTestFinished(() => rmSync(home, { recursive: true, force: true }));
+  const uninstalled = withImport(`import { registerHooks } from "node:module";
+    registerHooks({ resolve: (name, context, next) => next(name.startsWith("@nats-io/") ? "not-installed" : name, context) });
+    process.env.EASYNET_BRIDGES = '{ "nats": { "servers": "127.0.0.1:1" } }';`);
+  const { status, stderr } = runCommand(uninstalled, ["up", ...QUIET], home);
+  expect(stderr).toContain("npm install @nats-io/transport-node @nats-io/jetstream");
+  expect(status).toBe(1);
 });
 
 async function findings(served: ServedNode): Promise<readonly string[]> {

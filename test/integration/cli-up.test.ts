@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { verifies } from "../requirements.ts";
-import { CommandProcess, QUIET, runCommand, SOURCE_COMMAND } from "./up-process.ts";
+import { CommandProcess, QUIET, runCommand, SOURCE_COMMAND, withImport } from "./up-process.ts";
 
 let home: string;
 let running: CommandProcess[];
@@ -23,12 +23,6 @@ function start(...args: string[]): CommandProcess {
   return up;
 }
 const run = (...args: string[]): ReturnType<typeof runCommand> => runCommand(SOURCE_COMMAND, args, home);
-
-/** The command with a module that is loaded before it. */
-function withImport(source: string): readonly string[] {
-  const [program = "", ...rest] = SOURCE_COMMAND;
-  return [program, `--import=data:text/javascript,${encodeURIComponent(source)}`, ...rest];
-}
 
 test("up tells name, id, network, address, functions and the next command, and leaves at Ctrl-C", async () => {
   verifies("cli:start:output");

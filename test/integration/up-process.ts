@@ -13,6 +13,12 @@ export const BUILT_COMMAND = [process.execPath, join(import.meta.dirname, "../..
 /** Flags that keep a test node to itself: loopback, any free port, no multicast. */
 export const QUIET = ["--listen", "127.0.0.1", "--port", "0", "--api-port", "0", "--no-mdns"];
 
+/** The same, with a module that is run before the command. */
+export function withImport(source: string): readonly string[] {
+  const [program = "", ...rest] = SOURCE_COMMAND;
+  return [program, `--import=data:text/javascript,${encodeURIComponent(source)}`, ...rest];
+}
+
 export class CommandProcess {
   readonly child: ChildProcess;
   stdout = "";
