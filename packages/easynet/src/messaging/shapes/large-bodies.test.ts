@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { EasynetError } from "../../kernel/index.ts";
 import { MessagesWorld } from "../../testing/messages-fixture.ts";
+import { fakeDid } from "../../testing/index.ts";
 import { MESSAGE_BYTES_MAX, STORED_ANSWER_BYTES_MAX } from "./limits.ts";
 import type { Message } from "./types.ts";
 
@@ -90,6 +91,23 @@ describe("a message that is too large to travel in one piece", () => {
     await settle(world);
     expect(got.map(({ payload }) => sizeOf(payload))).toEqual([300 * KIB, 300 * KIB]);
     expect(world.artifacts.list()).toHaveLength(1);
+  });
+
+  test("waits once for all its receivers, and several together have a bound", async () => {
+    const world = new MessagesWorld();
+    const { one } = await pair(world);
+    const members = Array.from({ length: 300 }, (_, index) => fakeDid(100 + index));
+    world.topics.set("files", members);
+    const mebibyte = (): Uint8Array => new Uint8Array(1024 * KIB);
+    const report = await one.messages.publish("files", { kind: "file", payload: mebibyte() });
+    expect(report).toMatchObject({ failed: [], reached: { length: members.length } });
+    const payloads = Array.from({ length: 300 }, mebibyte);
+    const sendAll = (): void => {
+      for (const payload of payloads) one.messages.send(fakeDid(100), { kind: "file", payload });
+    };
+    expect(sendAll).toThrow(expect.objectContaining({ code: "BACKPRESSURE", retryable: true }));
+    await settle(world);
+    one.messages.send(fakeDid(100), { kind: "file", payload: mebibyte() });
   });
 
   test("that finds no room says so, and those behind it leave", async () => {

@@ -58,10 +58,11 @@ export class LargeBodies {
     const before = this.#lines.get(line);
     const isLarge = this.isLarge(message);
     if (!before && !isLarge) return send(message);
-    const { length } = payload;
-    if (length > MESSAGE_BYTES_MAX) {
-      throw new EasynetError("MESSAGE_TOO_LARGE", { bytes: length, bytesMax: MESSAGE_BYTES_MAX });
+    if (payload.length > MESSAGE_BYTES_MAX) {
+      throw new EasynetError("MESSAGE_TOO_LARGE", { bytes: payload.length, bytesMax: MESSAGE_BYTES_MAX });
     }
+    // The body that several receivers get is in memory once.
+    const length = this.#packing.has(payload) ? 0 : payload.length;
     if (this.#waitingBytes + length > PACKING_BYTES_MAX) {
       throw new EasynetError("BACKPRESSURE", { peer: to, bytes: this.#waitingBytes, lane: priority });
     }
