@@ -34,8 +34,9 @@ function isSame(value: unknown, bytes: Uint8Array): boolean {
   return value instanceof Uint8Array && Buffer.compare(value, bytes) === 0;
 }
 
+/** Not volatile: on a busy machine the other node may count as away for a moment. */
 function ask(served: ServedNode, kind: string, payload: unknown): Promise<unknown> {
-  const content = { kind, payload, priority: "critical", durability: "volatile" } as const;
+  const content = { kind, payload, priority: "critical", durability: "process" } as const;
   return served.node.messages.send("archive", content).then(({ answer }) => answer);
 }
 
