@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ConsensusWorld } from "../../testing/consensus-world.ts";
 import { criticalContract } from "../../testing/contracts/critical.ts";
 
-const bytes = (text: string): Uint8Array => Buffer.from(text);
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 describe("a group of three nodes", () => {
   test.for(criticalContract)("$name", async ({ run }) => {

@@ -217,7 +217,7 @@ class ConsensusService implements Consensus {
     const { metrics } = this.#options;
     for (const group of this.#groups.values()) {
       if (!group.replica) continue;
-      const { members, refusal } = reportOf(group);
+      const { members } = reportOf(group);
       const here = members.filter(({ reachable }) => reachable).map(({ did }) => did);
       const there = members.filter(({ reachable }) => !reachable).map(({ did }) => did);
       const labels = { group: group.name };
@@ -226,7 +226,7 @@ class ConsensusService implements Consensus {
       const side = there.join(" ");
       if ((this.#sides.get(group.name) ?? "") === side) continue;
       this.#sides.set(group.name, side);
-      this.#emit({ type: "partition", group: group.name, here, there, hasMajority: refusal === undefined });
+      this.#emit({ type: "partition", group: group.name, here, there, hasMajority: group.missing() === undefined });
     }
   }
 

@@ -141,7 +141,13 @@ export class Group implements Executor {
   hopeless(): string | undefined {
     if (this.#failure !== undefined) return this.#failure;
     const replica = this.#replica;
-    if (!replica || replica.leader !== undefined) return undefined;
+    return !replica || replica.leader !== undefined ? undefined : this.missing();
+  }
+
+  /** What a majority lacks, as far as this node's links show; undefined when there is one. */
+  missing(): string | undefined {
+    const replica = this.#replica;
+    if (!replica) return undefined;
     for (const voters of [replica.confState.voters, replica.confState.votersOutgoing]) {
       const inReach = voters.filter((id) => this.isReachable(replica.didOf(id)));
       if (voters.length > 0 && inReach.length * 2 <= voters.length) {

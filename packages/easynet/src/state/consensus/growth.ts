@@ -122,7 +122,13 @@ export class Growth {
       // It asks to become a member: so it has nothing of what this member had.
       const asking = did && this.#candidates.get(group)?.get(did);
       const isEmpty = asking !== undefined && asking.epoch !== replica.state.members.get(id)?.epoch;
-      return { id, caughtUp: recentActive && isClose, lost: isEmpty || nowMs - seenAtMs > this.#times.lostMs };
+      const newer = did && replica.state.idOf(did);
+      const isReplaced = newer !== id && progress.some((member) => member.id === newer);
+      return {
+        id,
+        caughtUp: recentActive && isClose,
+        lost: isEmpty || isReplaced || nowMs - seenAtMs > this.#times.lostMs,
+      };
     });
   }
 

@@ -25,6 +25,8 @@ export const LOG_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Entries that stay behind a snapshot, for members that are only a little late. */
 export const LOG_KEPT_COUNT = 1000;
+/** As many when they are large. */
+export const LOG_KEPT_LARGE_COUNT = 16;
 
 /** How often a leader looks for leases that ended, ticks. */
 export const LEASE_LOOK_TICKS = 4;

@@ -405,8 +405,8 @@ export class Replica {
   #compact(): void {
     const first = this.#memory.firstIndex();
     const isLong = this.#appliedIndex - this.#memory.snapshot().metadata.index >= limits.LOG_COUNT_MAX;
-    const isDue = isLong || this.#logBytes >= limits.LOG_BYTES_MAX || this.#changedMembers;
-    if (this.#compacting || !isDue) return;
+    const isLarge = this.#logBytes >= limits.LOG_BYTES_MAX;
+    if (this.#compacting || !(isLong || isLarge || this.#changedMembers)) return;
     const index = this.#appliedIndex;
     const term = this.#memory.term(index);
     if (typeof term !== "number") return;
@@ -414,7 +414,7 @@ export class Replica {
     this.#changedMembers = false;
     this.#logBytes = 0;
     const snapshot: Snapshot = { data: this.#state.encode(), metadata: { index, term, confState: this.#confState } };
-    const compactTo = Math.max(first - 1, index - limits.LOG_KEPT_COUNT);
+    const compactTo = Math.max(first - 1, index - (isLarge ? limits.LOG_KEPT_LARGE_COUNT : limits.LOG_KEPT_COUNT));
     this.#memory.createSnapshot(index, snapshot.data, snapshot.metadata.confState);
     this.#options.disk
       .compact(snapshot, compactTo)
