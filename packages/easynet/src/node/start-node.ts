@@ -22,6 +22,7 @@ import {
 } from "../mesh/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { createRouter } from "../routing/index.ts";
+import { createConsensus } from "../state/index.ts";
 import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
@@ -85,6 +86,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const { directory } = knowing;
   const talking = createTalking({ ...ground, ...knowing, observe: (event) => node.observe(event) });
   const { exchanges, delivery, messages } = talking;
+  const consensus = createConsensus({ ...ground, founds: entrance.holdsRoot });
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
@@ -110,11 +112,12 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, delivery, punch, bootstrap, publish });
   cleanup.use(upkeep);
   const basics = { ...shared, name, home, lock, nodeKey, network, store, resources, entrance };
-  const parts = { mesh, ...talking, artifacts, host, router, tasks, taskServer };
+  const parts = { mesh, ...talking, artifacts, consensus, host, router, tasks, taskServer };
   const node = new RunningNode({ ...basics, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
   await node.publish();
   await messages.start();
+  await consensus.start();
   cleanup.move();
   logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });
   return { node, home, logger, metrics };

@@ -103,12 +103,12 @@ export class ConsensusWorld {
 
   /** Runs a call to its end while time goes on. */
   async run<Result>(call: Promise<Result>, limitMs = 20_000): Promise<Result> {
-    let ended = false;
+    const progress = { ended: false };
     const watched = call.finally(() => {
-      ended = true;
+      progress.ended = true;
     });
     watched.catch(() => undefined);
-    for (let passed = 0; !ended && passed < limitMs; passed += 50) await this.pass(50);
+    for (let passed = 0; !progress.ended && passed < limitMs; passed += 50) await this.pass(50);
     return watched;
   }
 

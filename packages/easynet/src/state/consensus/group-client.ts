@@ -32,7 +32,7 @@ export class GroupClient {
   readonly #inFlight = new Set<number>();
   #client = "";
   #sequence = 0;
-  #opening: Promise<void> | undefined;
+  #isOpening = false;
   #scheduled = false;
   #stopped = false;
 
@@ -88,10 +88,7 @@ export class GroupClient {
 
   #flush(): void {
     if (this.#client === "") {
-      this.#opening ??= this.#open().finally(() => {
-        this.#opening = undefined;
-        this.#schedule();
-      });
+      if (!this.#isOpening) void this.#open();
       return;
     }
     while (this.#waiting.length > 0 && this.#inFlight.size < BATCHES_IN_FLIGHT_MAX) void this.#send(this.#take());
@@ -100,15 +97,18 @@ export class GroupClient {
   /** A session, before the first batch. Nothing was done when that fails. */
   async #open(): Promise<void> {
     if (this.#waiting.length === 0) return;
+    this.#isOpening = true;
     const client = createId(this.#clock.nowMs());
     const outcome = await this.#deliver({ client, sequence: 0, answeredBelow: 0, operations: [] });
+    this.#isOpening = false;
     if (outcome.kind === "replies") {
       this.#client = client;
       this.#sequence = 0;
-      return;
+    } else {
+      const error = this.refused(outcome.reason);
+      for (const { reject } of this.#waiting.splice(0)) reject(error);
     }
-    const error = this.refused(outcome.reason);
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    this.#schedule();
   }
 
   #take(): Waiting[] {

@@ -19,7 +19,7 @@ import { Watchers } from "../critical/watchers.ts";
 import type { ConfState, Message } from "../raft/types.ts";
 import { GroupClient } from "./group-client.ts";
 import { GroupDisk, type GroupMeta } from "./group-disk.ts";
-import { GroupState } from "./group-state.ts";
+import type { GroupState } from "./group-state.ts";
 import { AGAIN_AFTER_MS, LEADER_PATIENCE_MS } from "./limits.ts";
 import { count, list } from "./message-codec.ts";
 import type { Postman } from "./postman.ts";

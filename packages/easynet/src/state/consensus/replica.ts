@@ -3,7 +3,7 @@ import { type Clock, type Logger, type Random, repeat, type Timer } from "../../
 import { LeaseTimers } from "../critical/lease-timers.ts";
 import type { Batch, Reply } from "../critical/operations.ts";
 import type { Lease } from "../critical/types.ts";
-import { Watchers } from "../critical/watchers.ts";
+import type { Watchers } from "../critical/watchers.ts";
 import { decodeConfChange } from "../raft/conf-change.ts";
 import { entryBytes } from "../raft/entries.ts";
 import { MemoryStorage } from "../raft/memory-storage.ts";
