@@ -1,5 +1,6 @@
 import { Argument, Command, Option } from "commander";
 import { declareArtifact } from "./artifact-program.ts";
+import { declareRaft } from "./raft-program.ts";
 import type { CliContext } from "./cli-context.ts";
 import { packageVersion, version } from "./commands/version.ts";
 import type { TextKey } from "./texts.ts";
@@ -147,6 +148,11 @@ const COMMANDS: readonly Declare[] = [
       context,
     ),
   (program, context) =>
+    declareRaft(
+      command(program, context, { name: "raft", examples: ["easynet raft status", "easynet raft transfer macbook"] }),
+      context,
+    ),
+  (program, context) =>
     command(program, context, { name: "maintenance", examples: ["easynet maintenance on", "easynet maintenance off"] })
       .addArgument(new Argument("<state>", context.text("maintenance.state")).choices(["on", "off"]))
       .action(async (state) => (await import("./commands/maintenance.ts")).maintenance(context, state === "on")),
@@ -227,6 +233,7 @@ type CommandName =
   | "send"
   | "messages"
   | "artifact"
+  | "raft"
   | "maintenance"
   | "watch"
   | "demo"

@@ -12,6 +12,7 @@ import { EasynetError, systemClock } from "../kernel/index.ts";
 import { jsonReplacer } from "../node/index.ts";
 import { artifactBodyRoutes, artifactRoutes } from "./artifact-routes.ts";
 import { BodyTimeout } from "./body-timeout.ts";
+import { consensusRoutes } from "./consensus-routes.ts";
 import { callRoute } from "./call-route.ts";
 import { EventStreams } from "./event-stream.ts";
 import { explainIssues } from "./explain-issues.ts";
@@ -91,6 +92,7 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     await typed.register(taskRoutes(context));
     await typed.register(messageRoutes(context));
     await typed.register(artifactRoutes(context));
+    await typed.register(consensusRoutes(context));
     await typed.register(artifactBodyRoutes(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());

@@ -4,6 +4,7 @@
  */
 import { type ErrorRow, type ErrorStatus, terminal, transient } from "./error-row.ts";
 import { ARTIFACT_ERRORS } from "./error-rows-artifacts.ts";
+import { CRITICAL_ERRORS } from "./error-rows-critical.ts";
 import { IDENTITY_ERRORS } from "./error-rows-identity.ts";
 
 export const ERROR_TABLE = {
@@ -245,6 +246,7 @@ export const ERROR_TABLE = {
   ),
   CANCELLED: terminal("CANCELLED", "{subject} was cancelled by its caller.", "{subject} 已被调用方取消。"),
   ...ARTIFACT_ERRORS,
+  ...CRITICAL_ERRORS,
   // Node and storage
   STORAGE_FULL: transient(
     "RESOURCE_EXHAUSTED",
@@ -280,6 +282,11 @@ export const ERROR_TABLE = {
     "FAILED_PRECONDITION",
     "Node.js {found} is too old; easynet needs {needed} or newer. Update Node.js.",
     "Node.js {found} 版本过旧，easynet 需要 {needed} 或更新版本。请更新 Node.js。",
+  ),
+  RAFT_CHANGE_REFUSED: terminal(
+    "FAILED_PRECONDITION",
+    "The members of a group cannot be changed like that: {reason}. Nothing was changed; see easynet raft members.",
+    "不能这样更改组成员：{reason}。未作任何更改；请查看 easynet raft members。",
   ),
   INTERNAL: terminal(
     "INTERNAL",

@@ -17,7 +17,14 @@ import {
 import type { Gossip, Mdns, Mesh, Swim, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
-import { type Directory, type DirectoryNode, type FindQuery, forgetAddresses, type Offer } from "../state/index.ts";
+import {
+  type Consensus,
+  type Directory,
+  type DirectoryNode,
+  type FindQuery,
+  forgetAddresses,
+  type Offer,
+} from "../state/index.ts";
 import type { Store } from "../storage/index.ts";
 import type { MetricsRegistry } from "../telemetry/index.ts";
 import { createSignedCard } from "./agent-cards.ts";
@@ -60,6 +67,7 @@ export interface NodeParts {
   readonly mesh: Mesh;
   readonly exchanges: Exchanges;
   readonly artifacts: Artifacts;
+  readonly consensus: Consensus;
   readonly swim: Swim;
   readonly gossip: Gossip;
   readonly directory: Directory;
@@ -95,6 +103,7 @@ export class RunningNode implements EasynetNode {
   readonly joining: Joining;
   readonly messages: NodeMessages;
   readonly artifacts: Artifacts;
+  readonly consensus: Consensus;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -112,6 +121,8 @@ export class RunningNode implements EasynetNode {
     this.home = parts.home.path;
     this.joining = parts.entrance.joining;
     this.artifacts = parts.artifacts;
+    this.consensus = parts.consensus;
+    parts.consensus.on((change) => this.#emit({ type: "consensus", change }));
     this.#startedAtMs = parts.clock.nowMs();
     const messenger = new AgentMessenger({
       ...parts,
@@ -323,6 +334,7 @@ export class RunningNode implements EasynetNode {
     const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
     const { entrance, messages, delivery, tasks, taskServer, bridge } = this.#parts;
     this.artifacts.close();
+    await this.consensus.stop();
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
     await directory.leave();

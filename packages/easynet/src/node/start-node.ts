@@ -7,6 +7,7 @@ import {
   createTaskServer,
   type Exchanges,
   type TaskCaller,
+  type MessageEvent,
   type TaskServer,
 } from "../messaging/index.ts";
 import {
@@ -22,6 +23,7 @@ import {
 } from "../mesh/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { createRouter } from "../routing/index.ts";
+import { createConsensus } from "../state/index.ts";
 import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
@@ -68,16 +70,12 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const knowing = createKnowing(ground);
   const { directory } = knowing;
   const holding = { entrance, holdBytesMax: config.holdMail * MIB };
-  const talking = createTalking({
-    ...ground,
-    ...knowing,
-    ...holding,
-    artifacts,
-    observe: (event) => node.observe(event),
-  });
+  const observe = (event: MessageEvent): void => node.observe(event);
+  const talking = createTalking({ ...ground, ...knowing, ...holding, artifacts, observe });
   const { exchanges, delivery, messages } = talking;
   const bridge = bridgeOf(config, { ...shared, store, network: network.did, messages });
   if (bridge) cleanup.defer(() => bridge.close());
+  const consensus = createConsensus({ ...ground, founds: entrance.holdsRoot });
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
@@ -101,11 +99,12 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const publish = (): Promise<void> => node.publish();
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, delivery, punch, bootstrap, publish });
   cleanup.use(upkeep);
-  const parts = { ...talking, artifacts, host, router, tasks, taskServer, bridge };
+  const parts = { ...talking, artifacts, consensus, host, router, tasks, taskServer, bridge };
   const node = new RunningNode({ ...shared, ...foundation, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
   await node.publish();
   await messages.start();
+  await consensus.start();
   await bridge?.start();
   cleanup.move();
   logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });

@@ -15,7 +15,7 @@ import type {
 } from "../messaging/index.ts";
 import type { AgentCard, NodeLoad, Priority, Resources } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
-import type { FindQuery, Offer } from "../state/index.ts";
+import type { Consensus, ConsensusEvent, FindQuery, Offer } from "../state/index.ts";
 import type { Finding } from "./doctor-facts.ts";
 
 /** A snapshot for status, console and CLI. */
@@ -94,6 +94,8 @@ export type NodeEvent =
       /** Of a refusal: an error code, or `expired`, `failed`, `unexpected-answer`. */
       readonly reason?: string;
     }
+  /** Who decides for a group changed, or which of its members are in reach. */
+  | { readonly type: "consensus"; readonly change: ConsensusEvent }
   /** Another process runs with this node's key. */
   | { readonly type: "duplicate-identity"; readonly did: string; readonly name: string; readonly reason: string }
   | { readonly type: "task-started"; readonly taskId: string; readonly capability: string; readonly from: string }
@@ -271,6 +273,8 @@ export interface EasynetNode {
   readonly messages: NodeMessages;
   /** Bulk data by content address. */
   readonly artifacts: Artifacts;
+  /** Facts of which there may be only one, and the groups of nodes that decide them. */
+  readonly consensus: Consensus;
   /**
    * Gives the membership up; the node's key stays. The caller stops the node afterwards.
    * @throws {EasynetError} LEAVE_UNCONFIRMED on a node with the root key, unless `confirmed`

@@ -1,4 +1,5 @@
 import { FakeArtifacts } from "./fake-artifacts.ts";
+import { FakeConsensus } from "./fake-consensus.ts";
 import type { Agent, AgentMessage, TaskContext } from "../agents/index.ts";
 import { generateKeyPair, type KeyPair, parseDid } from "../identity/index.ts";
 import {
@@ -68,6 +69,7 @@ export class FakeNode implements EasynetNode {
   /** Real invitations, kept in memory. */
   readonly joining: Invitations;
   readonly artifacts = new FakeArtifacts();
+  readonly consensus = new FakeConsensus();
   /** What `task` and `tasks` tell, by id: a fake node stores none of its own. */
   readonly storedTasks = new Map<string, TaskReport>();
   /** Messages to its own agents; nothing waits and nothing dies. */

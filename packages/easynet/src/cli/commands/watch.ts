@@ -36,6 +36,7 @@ function describe(context: CliContext, event: NodeEvent): string {
   if (event.type === "join-asked") {
     return context.text("watch.joinAsked", { name: printable(event.name), id: shortDid(event.did) });
   }
+  if (event.type === "consensus") return describeConsensus(context, event.change);
   if (event.type === "duplicate-identity") {
     return context.text("watch.duplicate", { reason: printable(event.reason) });
   }
@@ -49,6 +50,21 @@ function describe(context: CliContext, event: NodeEvent): string {
     return context.text(event.type === "peer-joined" ? "watch.peerJoined" : "watch.peerLeft", values);
   }
   return context.text("watch.nodeChanged", { ...values, status: event.status, agents: event.agents });
+}
+
+type ConsensusChange = Extract<NodeEvent, { readonly type: "consensus" }>["change"];
+
+function describeConsensus(context: CliContext, change: ConsensusChange): string {
+  const { group } = change;
+  if (change.type === "forced") return context.text("watch.forced", { group });
+  if (change.type === "leader") {
+    if (change.leader === undefined) return context.text("watch.noLeader", { group });
+    return context.text("watch.leader", { group, leader: shortDid(change.leader) });
+  }
+  const names = (dids: readonly string[]): string => dids.map(shortDid).join(", ");
+  const values = { group, here: names(change.here), there: names(change.there) };
+  if (change.there.length === 0) return context.text("watch.healed", values);
+  return context.text(change.hasMajority ? "watch.partition" : "watch.minority", values);
 }
 
 const ENDINGS = {
