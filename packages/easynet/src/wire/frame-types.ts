@@ -66,6 +66,10 @@ export const FRAME_TYPES = {
   "artifact-block": 139,
   "artifact-missing": 140,
   "artifact-cancel": 141,
+  /** Spaces of shared state: changes, what is known and asked for, and entries (docs/protocol/state.md). */
+  "state-push": 148,
+  "state-sync": 149,
+  "state-entries": 150,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;

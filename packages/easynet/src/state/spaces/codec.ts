@@ -43,7 +43,9 @@ export type SyncMessage =
 
 export interface Entries {
   readonly space: string;
-  /** The last page of an answer: whoever took in all pages knows what `vector` covers. */
+  /** Place of the page in an answer, from 0; undefined when it is part of none. */
+  readonly page: number | undefined;
+  /** Whoever took in all pages up to the last one knows what `vector` covers. */
   readonly isLast: boolean;
   readonly vector: VersionVector;
   readonly entries: readonly (Incoming & { readonly key: string })[];
@@ -86,24 +88,24 @@ export function encodePush(space: string, told: readonly Told[]): Uint8Array {
   return encodeValue([space, baseMs, writers.table, items]);
 }
 
-/** Entries in pages; only the last one says that these are all. */
-export function encodeEntries(
+/** Entries in pages. @param isAnswer the pages are counted, the last one is marked, and there is at least one */
+export function* encodeEntries(
   space: string,
   entries: Iterable<Pick<Entry, "key" | "siblings" | "superseded">>,
-  { vector, isLast }: { readonly vector: VersionVector; readonly isLast: boolean },
-): Uint8Array[] {
-  const pages: Uint8Array[] = [];
+  { vector, isAnswer }: { readonly vector: VersionVector; readonly isAnswer: boolean },
+): Generator<Uint8Array, void, void> {
   const known = vectorFields(vector);
   let page = new EntriesPage();
+  let number = 0;
+  const place = (isLast: boolean): string => (isAnswer ? `${number++}${isLast ? "." : ""}` : "");
   for (const entry of entries) {
     if (page.bytes > PAGE_BYTES) {
-      pages.push(page.encode(space, 0, known));
+      yield page.encode(space, place(false), known);
       page = new EntriesPage();
     }
     page.add(entry);
   }
-  if (page.bytes > 0 || isLast) pages.push(page.encode(space, isLast ? 1 : 0, known));
-  return pages;
+  if (page.bytes > 0 || isAnswer) yield page.encode(space, place(true), known);
 }
 
 class EntriesPage {
@@ -122,8 +124,8 @@ class EntriesPage {
     for (const { value } of siblings) this.bytes += (value?.length ?? 0) + ITEM_BYTES;
   }
 
-  encode(space: string, last: 0 | 1, known: readonly unknown[]): Uint8Array {
-    return encodeValue([space, last, known, this.#baseMs, this.#writers.table, this.#items]);
+  encode(space: string, place: string, known: readonly unknown[]): Uint8Array {
+    return encodeValue([space, place, known, this.#baseMs, this.#writers.table, this.#items]);
   }
 }
 
@@ -141,7 +143,11 @@ export function encodeAsk(space: string, vector: VersionVector): Uint8Array {
 /** Whole shares in pages. @param linesOf the lines of some shares */
 export function encodeLines(
   space: string,
-  { salt, buckets, vector }: { readonly salt: number; readonly buckets: readonly number[]; readonly vector: VersionVector },
+  {
+    salt,
+    buckets,
+    vector,
+  }: { readonly salt: number; readonly buckets: readonly number[]; readonly vector: VersionVector },
   linesOf: (buckets: ReadonlySet<number>) => Iterable<Line>,
 ): Uint8Array[] {
   const known = vectorFields(vector);
@@ -176,7 +182,7 @@ export function decodePush(bytes: Uint8Array, dids: DidCache): { readonly space:
 
 /** @throws {EasynetError} FRAME_MALFORMED */
 export function decodeEntries(bytes: Uint8Array, dids: DidCache): Entries {
-  const [space, last, known, baseMs, table, items] = list(decodeValue(bytes), 6);
+  const [space, place, known, baseMs, table, items] = list(decodeValue(bytes), 6);
   const reader = new ItemReader(table, { dids, baseMs });
   const entries = list(items, ITEMS_COUNT_MAX).map((item) => {
     const fields = list(item, 2 + 6 * 2 * SIBLINGS_COUNT_MAX + 2 * DOTS_COUNT_MAX);
@@ -185,8 +191,10 @@ export function decodeEntries(bytes: Uint8Array, dids: DidCache): Entries {
     const siblings = Array.from({ length: count }, (_, index) => reader.sibling(fields, 2 + index * 6));
     return { key: keyFrom(fields[0]), siblings, superseded: reader.dots(fields, 2 + count * 6) };
   });
-  if (last !== 0 && last !== 1) throw malformed("a page's place");
-  return { space: spaceFrom(space), isLast: last === 1, vector: vectorFrom(known, dids), entries };
+  const match = typeof place === "string" ? /^(\d{1,9})?(\.)?$/.exec(place) : undefined;
+  if (!match) throw malformed("a page's place");
+  const page = match[1] === undefined ? undefined : Number(match[1]);
+  return { space: spaceFrom(space), page, isLast: match[2] !== undefined, vector: vectorFrom(known, dids), entries };
 }
 
 /** @throws {EasynetError} FRAME_MALFORMED */

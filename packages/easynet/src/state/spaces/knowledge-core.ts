@@ -34,12 +34,12 @@ export class Knowledge {
   /** Knows all that `vector` covers. */
   merge(vector: VersionVector): void {
     this.vector.merge(vector);
-    for (const writer of [...this.#early.keys()]) this.#close(writer);
+    for (const writer of this.#early.keys()) this.#close(writer);
   }
 
   #close(writer: string): void {
     let waiting = this.#early.get(writer) ?? [];
-    for (let moved = true; moved; ) {
+    for (let moved = true; moved;) {
       const known = this.vector.get(writer);
       const next = waiting.find(({ previous, counter }) => previous <= known && counter > known);
       moved = next !== undefined;

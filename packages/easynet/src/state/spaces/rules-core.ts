@@ -17,6 +17,8 @@ export interface Planning {
   readonly writer: string;
   /** keep-both: the caller decides a conflict. */
   readonly resolve: boolean;
+  /** keep-both: next to what is there. */
+  readonly beside: boolean;
   readonly key: string;
 }
 
@@ -27,22 +29,20 @@ export function planChange(change: Change, planning: Planning): Planned | undefi
     const live = siblings.some(({ value }) => value !== undefined);
     return live ? { value: undefined, replaced: siblings } : undefined;
   }
-  switch (rule) {
-    case "last-writer":
-      return { value: encodeValue(valueOf(change, rule)), replaced: siblings };
-    case "keep-both":
-      return planKept(change, planning);
-    case "max":
-      return planMax(valueOf(change, rule), siblings);
-    case "counter":
-      return planCounter(change, planning);
-    case "set":
-      return planSet(change, siblings);
-  }
+  return PLANS[rule](change, planning);
 }
 
-function planKept(change: Change, { rule, siblings, resolve, key }: Planning): Planned {
+const PLANS: Readonly<Record<MergeRule, (change: Change, planning: Planning) => Planned | undefined>> = {
+  "last-writer": (change, { rule, siblings }) => ({ value: encodeValue(valueOf(change, rule)), replaced: siblings }),
+  "keep-both": planKept,
+  max: (change, { rule, siblings }) => planMax(valueOf(change, rule), siblings),
+  counter: planCounter,
+  set: (change, { siblings }) => planSet(change, siblings),
+};
+
+function planKept(change: Change, { rule, siblings, resolve, beside, key }: Planning): Planned {
   const value = encodeValue(valueOf(change, rule));
+  if (beside) return { value, replaced: [] };
   const alternatives = siblings.filter((sibling) => sibling.value !== undefined).length;
   if (alternatives > 1 && !resolve) throw new EasynetError("STATE_CONFLICT", { key, alternatives });
   return { value, replaced: siblings };
@@ -99,7 +99,7 @@ export interface Resolved {
   readonly conflict: boolean;
 }
 
-export function resolve(rule: MergeRule, siblings: readonly Sibling[]): Resolved {
+export function resolveSiblings(rule: MergeRule, siblings: readonly Sibling[]): Resolved {
   const ordered = siblings.length < 2 ? siblings : [...siblings].sort((one, other) => compareSiblings(other, one));
   const live = ordered.filter(({ value }) => value !== undefined);
   const winner = rule === "last-writer" ? ordered[0] : live[0];
@@ -107,22 +107,17 @@ export function resolve(rule: MergeRule, siblings: readonly Sibling[]): Resolved
   const versions = shown.map(versionOf);
   if (winner?.value === undefined) return { found: false, versions, conflict: false };
   const conflict = rule === "keep-both" && live.length > 1;
-  return { found: true, value: combine(rule, live, versions[0]?.value), versions, conflict };
+  return { found: true, value: VALUES[rule](live, versions[0]?.value), versions, conflict };
 }
 
-function combine(rule: MergeRule, live: readonly Sibling[], latest: unknown): unknown {
-  switch (rule) {
-    case "last-writer":
-    case "keep-both":
-      return latest;
-    case "max":
-      return Math.max(...live.map(numberOf));
-    case "counter":
-      return live.reduce((sum, sibling) => sum + numberOf(sibling), 0);
-    case "set":
-      return elementsOf(live);
-  }
-}
+/** What live siblings mean; they are ordered, the one that counts first. */
+const VALUES: Readonly<Record<MergeRule, (live: readonly Sibling[], latest: unknown) => unknown>> = {
+  "last-writer": (_, latest) => latest,
+  "keep-both": (_, latest) => latest,
+  max: (live) => Math.max(...live.map(numberOf)),
+  counter: (live) => live.reduce((sum, sibling) => sum + numberOf(sibling), 0),
+  set: elementsOf,
+};
 
 /** Each once, in an order that is the same everywhere. */
 function elementsOf(live: readonly Sibling[]): unknown[] {

@@ -63,6 +63,17 @@ export interface Written extends Merged {
   readonly told: Told;
 }
 
+export interface WriteManner {
+  /** Wall clock. */
+  readonly nowMs: number;
+  /** keep-both: the caller decides a conflict. */
+  readonly resolve?: boolean;
+  /** keep-both: next to what is there, as if neither knew of the other. */
+  readonly beside?: boolean;
+  /** Of what the majority agreed on. */
+  readonly revision?: number;
+}
+
 /** A key and which writes of it are there: a line of a digest. */
 export interface Line {
   readonly key: string;
@@ -133,10 +144,10 @@ export class SpaceCore {
   change(
     key: string,
     change: Change,
-    { nowMs, resolve = false, revision = 0 }: { readonly nowMs: number; resolve?: boolean; revision?: number },
+    { nowMs, resolve = false, beside = false, revision = 0 }: WriteManner,
   ): Written | undefined {
     const own = this.#entries.get(key) ?? emptyEntry(key);
-    const planning = { rule: this.spec.merge, siblings: own.siblings, writer: this.#self, resolve, key };
+    const planning = { rule: this.spec.merge, siblings: own.siblings, writer: this.#self, resolve, beside, key };
     const planned = planChange(change, planning);
     if (!planned) return undefined;
     this.#checkRoom(own, planned.value, planned.replaced);
@@ -228,7 +239,7 @@ export class SpaceCore {
   ): Compared {
     const listed = new Map(lines.map((line) => [line.key, line.dots]));
     const [send, want, merged]: [Entry[], string[], Merged[]] = [[], [], []];
-    for (const entry of [...this.#entries.values()]) {
+    for (const entry of this.#entries.values()) {
       if (!buckets.has(bucketOf(entry, salt))) continue;
       const dots = listed.get(entry.key) ?? [];
       const live = entry.siblings.filter(({ value }) => value !== undefined);
