@@ -12,6 +12,11 @@ export const STATE_ERRORS = {
     "This node does not keep the space {space}. Ask one of its replicas: {replicas}.",
     "本节点不保存空间 {space}。请在其副本之一上操作：{replicas}。",
   ),
+  STATE_KEY_UNKNOWN: terminal(
+    "NOT_FOUND",
+    "{key} has no value in the space {space}: nobody wrote it, it was deleted, or it has not arrived here yet.",
+    "空间 {space} 中的 {key} 没有值：无人写入、已被删除，或尚未到达本节点。",
+  ),
   SPACE_FULL: terminal(
     "RESOURCE_EXHAUSTED",
     "The space {space} is full: {limit} are allowed. Delete something, or declare it with a larger limit.",

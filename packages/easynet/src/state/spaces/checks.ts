@@ -13,7 +13,7 @@ import { DEFAULT_SPACE, MERGE_RULES, type SpaceSpec } from "./types.ts";
 
 const whole = (least: number, most: number) => z.number().int().min(least).max(most);
 
-/** A declaration as a caller or a peer gives it. */
+/** A declaration as a caller or a peer gives it; what is absent is as in DEFAULT_SPACE. */
 export const spaceSpecSchema = z.strictObject({
   merge: z.enum(MERGE_RULES).optional(),
   replicas: z

@@ -18,6 +18,7 @@ import type {
   Reading,
   ReadOptions,
   SharedState,
+  SpaceDeclaration,
   SpaceReport,
   SpaceSpec,
   StateEvent,
@@ -79,7 +80,7 @@ class MeshState implements RunningState {
     this.#open.stop();
   }
 
-  async declare(name: string, spec: Partial<SpaceSpec> = {}): Promise<SpaceReport> {
+  async declare(name: string, spec: SpaceDeclaration = {}): Promise<SpaceReport> {
     checkName(name);
     const declared = specFrom(spec);
     const declarations = this.#replica(DECLARATIONS);

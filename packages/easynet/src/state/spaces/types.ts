@@ -11,6 +11,17 @@ import type { Did } from "../../identity/index.ts";
 export const MERGE_RULES = ["last-writer", "set", "counter", "max", "keep-both"] as const;
 export type MergeRule = (typeof MERGE_RULES)[number];
 
+/** What a space shall be; what is absent is as in {@link DEFAULT_SPACE}. */
+export interface SpaceDeclaration {
+  readonly merge?: MergeRule | undefined;
+  /** "everyone", or the dids of 1 to 64 nodes. */
+  readonly replicas?: "everyone" | readonly string[] | undefined;
+  readonly entriesMax?: number | undefined;
+  readonly bytesMax?: number | undefined;
+  readonly valueBytesMax?: number | undefined;
+  readonly historyMax?: number | undefined;
+}
+
 /** What a space is; the same on all of its replicas, because the declaration is itself shared. */
 export interface SpaceSpec {
   readonly merge: MergeRule;
@@ -176,7 +187,7 @@ export interface Backup {
  */
 export interface SharedState {
   /** Makes a space, or changes what it is, for all members. `default` (last-writer, everyone) is always there. */
-  declare(name: string, spec?: Partial<SpaceSpec>): Promise<SpaceReport>;
+  declare(name: string, spec?: SpaceDeclaration): Promise<SpaceReport>;
   spaces(): readonly SpaceReport[];
   /**
    * @throws {EasynetError} STATE_TOO_STALE (session, bounded: the replicas that must be asked did not answer in time),
