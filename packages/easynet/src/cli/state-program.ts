@@ -35,8 +35,11 @@ export function declareState(parent: Command, context: CliContext): void {
   ofKey(sub("delete", "state.delete"))
     .addOption(level())
     .action(async (key, options) => (await load()).remove(context, key, options));
-  for (const kind of ["add", "remove"] as const) {
-    ofKey(sub(kind, `state.${kind}`))
+  for (const [kind, about] of [
+    ["add", "state.add"],
+    ["remove", "state.remove"],
+  ] as const) {
+    ofKey(sub(kind, about))
       .argument("<element>", context.text("state.value"))
       .action(async (key, element, options) => (await load()).element(context, key, { ...options, kind, element }));
   }

@@ -14,8 +14,8 @@ export const STATE_ERRORS = {
   ),
   STATE_KEY_UNKNOWN: terminal(
     "NOT_FOUND",
-    "{key} has no value in the space {space}: nobody wrote it, it was deleted, or it has not arrived here yet.",
-    "空间 {space} 中的 {key} 没有值：无人写入、已被删除，或尚未到达本节点。",
+    "{key} has no value in the space {space}, as far as this node knows. Ask the others with --consistency bounded, or write it.",
+    "据本节点所知，空间 {space} 中的 {key} 没有值。请用 --consistency bounded 询问其他副本，或写入该键。",
   ),
   SPACE_FULL: terminal(
     "RESOURCE_EXHAUSTED",

@@ -18,9 +18,11 @@ import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
 import {
   type Directory,
   type DirectoryNode,
+  type Documents,
   type FindQuery,
   forgetAddresses,
   type Offer,
+  type RunningDocuments,
   type RunningState,
   type SharedState,
 } from "../state/index.ts";
@@ -70,6 +72,7 @@ export interface NodeParts {
   readonly gossip: Gossip;
   readonly directory: Directory;
   readonly state: RunningState;
+  readonly documents: RunningDocuments;
   readonly delivery: Delivery;
   readonly messages: Messages;
   readonly kinds: KindRegistry;
@@ -101,6 +104,7 @@ export class RunningNode implements EasynetNode {
   readonly messages: NodeMessages;
   readonly artifacts: Artifacts;
   readonly state: SharedState;
+  readonly documents: Documents;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -119,6 +123,7 @@ export class RunningNode implements EasynetNode {
     this.joining = parts.entrance.joining;
     this.artifacts = parts.artifacts;
     this.state = parts.state;
+    this.documents = parts.documents;
     this.#startedAtMs = parts.clock.nowMs();
     const messenger = new AgentMessenger({
       ...parts,
@@ -325,9 +330,10 @@ export class RunningNode implements EasynetNode {
 
   async #stop(): Promise<void> {
     const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
-    const { entrance, messages, delivery, tasks, taskServer, state } = this.#parts;
+    const { entrance, messages, delivery, tasks, taskServer, state, documents } = this.#parts;
     this.artifacts.close();
     state.stop();
+    documents.stop();
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
     await directory.leave();

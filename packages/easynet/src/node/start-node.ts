@@ -114,6 +114,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const node = new RunningNode({ ...basics, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
   knowing.state.start();
+  knowing.documents.start();
   await node.publish();
   await messages.start();
   cleanup.move();

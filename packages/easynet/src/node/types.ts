@@ -13,7 +13,7 @@ import type {
 } from "../messaging/index.ts";
 import type { AgentCard, NodeLoad, Priority, Resources } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
-import type { FindQuery, Offer, SharedState } from "../state/index.ts";
+import type { Documents, FindQuery, Offer, SharedState } from "../state/index.ts";
 import type { Finding } from "./doctor-facts.ts";
 
 /** A snapshot for status, console and CLI. */
@@ -263,6 +263,8 @@ export interface EasynetNode {
   readonly artifacts: Artifacts;
   /** Named maps that members share. */
   readonly state: SharedState;
+  /** Documents that several members edit at once. */
+  readonly documents: Documents;
   /**
    * Gives the membership up; the node's key stays. The caller stops the node afterwards.
    * @throws {EasynetError} LEAVE_UNCONFIRMED on a node with the root key, unless `confirmed`

@@ -2,6 +2,8 @@ export { forgetAddresses } from "./address-book.ts";
 export type { DirectoryChecks } from "./admission.ts";
 export type { DirectoryTimes } from "./core-types.ts";
 export { createDirectory, type DirectoryOptions } from "./directory.ts";
+export { createDocuments, type RunningDocuments } from "./documents/documents.ts";
+export type { DocumentEdit, Documents, SharedDocument } from "./documents/types.ts";
 export { formatQuery, parseQuery, QUERY_LENGTH_MAX } from "./query-core.ts";
 export { spaceSpecSchema } from "./spaces/checks.ts";
 export {

@@ -32,7 +32,14 @@ import {
 } from "../node/index.ts";
 import { finding } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
-import { createSharedState, type DirectoryNode, type Offer, type RunningState } from "../state/index.ts";
+import {
+  createDocuments,
+  createSharedState,
+  type DirectoryNode,
+  type Offer,
+  type RunningDocuments,
+  type RunningState,
+} from "../state/index.ts";
 import { MemoryStore } from "../storage/index.ts";
 import { FakeNetwork } from "./fake-mesh.ts";
 import { FakeDelivery, FakePost } from "./fake-delivery.ts";
@@ -73,6 +80,8 @@ export class FakeNode implements EasynetNode {
   readonly artifacts = new FakeArtifacts();
   /** Real spaces, kept in memory, of this one node. */
   readonly state: RunningState;
+  /** Real documents, kept in memory. */
+  readonly documents: RunningDocuments;
   /** What `task` and `tasks` tell, by id: a fake node stores none of its own. */
   readonly storedTasks = new Map<string, TaskReport>();
   /** Messages to its own agents; nothing waits and nothing dies. */
@@ -101,6 +110,7 @@ export class FakeNode implements EasynetNode {
     const directory = { nodes: () => [this.#node()] };
     this.state = createSharedState({ ...ports, mesh, directory, store: new MemoryStore(), epoch: 1 });
     this.state.start();
+    this.documents = createDocuments({ ...ports, mesh, store: new MemoryStore() });
     const granter = options.root && { keyPair: options.root };
     const delivery = new FakeDelivery({ post: new FakePost(), self: this.did, store: new MemoryStore() });
     this.messages = {
@@ -281,6 +291,7 @@ export class FakeNode implements EasynetNode {
 
   async stop(): Promise<void> {
     this.state.stop();
+    this.documents.stop();
     for (const { agent } of this.#agents.values()) await agent.close?.();
     this.#agents.clear();
   }

@@ -70,6 +70,9 @@ export const FRAME_TYPES = {
   "state-push": 148,
   "state-sync": 149,
   "state-entries": 150,
+  /** Documents: what of one is known, and its changes in parts. */
+  "document-ask": 152,
+  "document-part": 153,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;
