@@ -44,8 +44,8 @@ export class LocalClient {
   }
 
   /** @throws {EasynetError} NODE_NOT_RUNNING, or what the node answered */
-  async get(path: string): Promise<unknown> {
-    return this.#ask({ method: "GET", path });
+  async get(path: string, options: { readonly timeoutMs?: number } = {}): Promise<unknown> {
+    return this.#ask({ method: "GET", path, ...options });
   }
 
   /** @throws {EasynetError} NODE_NOT_RUNNING, or what the node answered */

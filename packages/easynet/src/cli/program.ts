@@ -3,6 +3,7 @@ import { declareArtifact } from "./artifact-program.ts";
 import { declareRaft } from "./raft-program.ts";
 import type { CliContext } from "./cli-context.ts";
 import { packageVersion, version } from "./commands/version.ts";
+import { declareState } from "./state-program.ts";
 import type { TextKey } from "./texts.ts";
 
 /** What `easynet messages` shows or does. */
@@ -153,6 +154,14 @@ const COMMANDS: readonly Declare[] = [
       context,
     ),
   (program, context) =>
+    declareState(
+      command(program, context, {
+        name: "state",
+        examples: ["easynet state put plan '{\"step\":1}'", "easynet state get plan", "easynet state watch"],
+      }),
+      context,
+    ),
+  (program, context) =>
     command(program, context, { name: "maintenance", examples: ["easynet maintenance on", "easynet maintenance off"] })
       .addArgument(new Argument("<state>", context.text("maintenance.state")).choices(["on", "off"]))
       .action(async (state) => (await import("./commands/maintenance.ts")).maintenance(context, state === "on")),
@@ -234,6 +243,7 @@ type CommandName =
   | "messages"
   | "artifact"
   | "raft"
+  | "state"
   | "maintenance"
   | "watch"
   | "demo"

@@ -24,6 +24,7 @@ import { messageRoutes } from "./message-routes.ts";
 import { ARTIFACT_TIMEOUT_MS, BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
 import { doctorRoute } from "./doctor-route.ts";
+import { spaceCopyRoutes, spaceKeyRoutes, spaceRoutes } from "./space-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
 import { operationRoutes, routeUnknown, stateRoutes } from "./state-routes.ts";
 
@@ -94,6 +95,9 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     await typed.register(artifactRoutes(context));
     await typed.register(consensusRoutes(context));
     await typed.register(artifactBodyRoutes(context));
+    await typed.register(spaceRoutes(context));
+    await typed.register(spaceKeyRoutes(context));
+    await typed.register(spaceCopyRoutes(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());
   });

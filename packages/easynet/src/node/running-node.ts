@@ -21,9 +21,13 @@ import {
   type Consensus,
   type Directory,
   type DirectoryNode,
+  type Documents,
   type FindQuery,
   forgetAddresses,
   type Offer,
+  type RunningDocuments,
+  type RunningState,
+  type SharedState,
 } from "../state/index.ts";
 import type { Store } from "../storage/index.ts";
 import type { MetricsRegistry } from "../telemetry/index.ts";
@@ -71,6 +75,8 @@ export interface NodeParts {
   readonly swim: Swim;
   readonly gossip: Gossip;
   readonly directory: Directory;
+  readonly state: RunningState;
+  readonly documents: RunningDocuments;
   readonly delivery: Delivery;
   readonly messages: Messages;
   readonly holdBytesMax: number;
@@ -104,6 +110,8 @@ export class RunningNode implements EasynetNode {
   readonly messages: NodeMessages;
   readonly artifacts: Artifacts;
   readonly consensus: Consensus;
+  readonly state: SharedState;
+  readonly documents: Documents;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -123,6 +131,8 @@ export class RunningNode implements EasynetNode {
     this.artifacts = parts.artifacts;
     this.consensus = parts.consensus;
     parts.consensus.on((change) => this.#emit({ type: "consensus", change }));
+    this.state = parts.state;
+    this.documents = parts.documents;
     this.#startedAtMs = parts.clock.nowMs();
     const messenger = new AgentMessenger({
       ...parts,
@@ -332,9 +342,11 @@ export class RunningNode implements EasynetNode {
 
   async #stop(): Promise<void> {
     const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
-    const { entrance, messages, delivery, tasks, taskServer, bridge } = this.#parts;
+    const { entrance, messages, delivery, tasks, taskServer, bridge, state, documents } = this.#parts;
     this.artifacts.close();
     await this.consensus.stop();
+    state.stop();
+    documents.stop();
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
     await directory.leave();

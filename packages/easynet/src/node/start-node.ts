@@ -23,7 +23,6 @@ import {
 } from "../mesh/index.ts";
 import type { AgentEvent } from "../model/index.ts";
 import { createRouter } from "../routing/index.ts";
-import { createConsensus } from "../state/index.ts";
 import { openStore, type Store } from "../storage/index.ts";
 import { type MetricsRegistry, createLogger, createMetrics } from "../telemetry/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
@@ -67,7 +66,7 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const ground = { ...shared, mesh, keyPair: nodeKey, epoch, store };
   const quota = { storeBytesMax: config.artifactQuota };
   const artifacts = await createArtifacts({ ...ground, folder: home.artifactsPath, limits: quota });
-  const knowing = createKnowing(ground);
+  const knowing = createKnowing({ ...ground, founds: entrance.holdsRoot });
   const { directory } = knowing;
   const holding = { entrance, holdBytesMax: config.holdMail * MIB };
   const observe = (event: MessageEvent): void => node.observe(event);
@@ -75,7 +74,6 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const { exchanges, delivery, messages } = talking;
   const bridge = bridgeOf(config, { ...shared, store, network: network.did, messages });
   if (bridge) cleanup.defer(() => bridge.close());
-  const consensus = createConsensus({ ...ground, founds: entrance.holdsRoot });
   const host = createAgentHost(shared);
   await mesh.start();
   cleanup.defer(() => mesh.stop());
@@ -99,12 +97,14 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const publish = (): Promise<void> => node.publish();
   const upkeep = keepReachable({ ...shared, mesh, mdns, directory, exchanges, delivery, punch, bootstrap, publish });
   cleanup.use(upkeep);
-  const parts = { ...talking, artifacts, consensus, host, router, tasks, taskServer, bridge };
+  const parts = { ...talking, artifacts, host, router, tasks, taskServer, bridge };
   const node = new RunningNode({ ...shared, ...foundation, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
+  knowing.state.start();
+  knowing.documents.start();
   await node.publish();
   await messages.start();
-  await consensus.start();
+  await knowing.consensus.start();
   await bridge?.start();
   cleanup.move();
   logger.info("node started", { did: nodeKey.did, name, network: network.did, addresses: mesh.addresses() });

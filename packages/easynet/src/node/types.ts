@@ -15,7 +15,7 @@ import type {
 } from "../messaging/index.ts";
 import type { AgentCard, NodeLoad, Priority, Resources } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
-import type { Consensus, ConsensusEvent, FindQuery, Offer } from "../state/index.ts";
+import type { Consensus, ConsensusEvent, Documents, FindQuery, Offer, SharedState } from "../state/index.ts";
 import type { Finding } from "./doctor-facts.ts";
 
 /** A snapshot for status, console and CLI. */
@@ -275,6 +275,10 @@ export interface EasynetNode {
   readonly artifacts: Artifacts;
   /** Facts of which there may be only one, and the groups of nodes that decide them. */
   readonly consensus: Consensus;
+  /** Named maps that members share. */
+  readonly state: SharedState;
+  /** Documents that several members edit at once. */
+  readonly documents: Documents;
   /**
    * Gives the membership up; the node's key stays. The caller stops the node afterwards.
    * @throws {EasynetError} LEAVE_UNCONFIRMED on a node with the root key, unless `confirmed`
