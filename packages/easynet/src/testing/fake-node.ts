@@ -11,11 +11,10 @@ import {
   silentLogger,
   systemClock,
   systemRandom,
-  toEasynetError,
 } from "../kernel/index.ts";
 import type { TaskReport } from "../messaging/index.ts";
 import { KindRegistry } from "../messaging/index.ts";
-import { type AgentCard, type AgentEvent, type Capability, capabilityWith, type NodeRecord } from "../model/index.ts";
+import { type AgentCard, type Capability, capabilityWith, type NodeRecord } from "../model/index.ts";
 import {
   type AgentContent,
   type AgentHandle,
@@ -42,16 +41,9 @@ import {
   type RunningState,
 } from "../state/index.ts";
 import { MemoryStore } from "../storage/index.ts";
+import { type FakeFunction, functionAgent, errorEvent } from "./fake-function.ts";
 import { FakeNetwork } from "./fake-network.ts";
 import { FakeDelivery, FakePost } from "./fake-delivery.ts";
-
-/** A function of a fake node; `signal` aborts with the call. A generator's items become item events. */
-export type FakeFunction = (args: readonly unknown[], call: FakeCall) => unknown;
-
-export interface FakeCall {
-  readonly kwargs: Readonly<Record<string, unknown>>;
-  readonly signal: AbortSignal;
-}
 
 export interface FakeNodeOptions {
   readonly name?: string;
@@ -415,52 +407,6 @@ export class FakeNode implements EasynetNode {
   #emit(event: NodeEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
-}
-
-function functionAgent(offered: Capability, run: FakeFunction): Agent {
-  const capabilities = [offered];
-  return {
-    name: offered.name,
-    agentType: "function",
-    description: offered.description,
-    capabilities: () => capabilities,
-    async *execute(task, context) {
-      const { signal } = context;
-      const stopped = Promise.withResolvers<never>();
-      stopped.promise.catch(() => undefined);
-      const stop = (): void => stopped.reject(toEasynetError(signal.reason));
-      if (signal.aborted) stop();
-      signal.addEventListener("abort", stop, { once: true });
-      try {
-        const { args, kwargs } = task.input;
-        const outcome = await Promise.race([run(args, { kwargs, signal }), stopped.promise]);
-        if (isAsyncIterable(outcome)) {
-          for await (const value of outcome) {
-            if (signal.aborted) throw toEasynetError(signal.reason);
-            yield { type: "item", value };
-          }
-        }
-        yield { type: "final", value: isAsyncIterable(outcome) ? undefined : outcome, stop: "end" };
-      } catch (error) {
-        yield errorEvent(isEasynetError(error) ? error : functionFailed(offered.name, error));
-      } finally {
-        signal.removeEventListener("abort", stop);
-      }
-    },
-  };
-}
-
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
-}
-
-function functionFailed(name: string, thrown: unknown): EasynetError {
-  const [kind, reason] = thrown instanceof Error ? [thrown.name, thrown.message] : ["Error", String(thrown)];
-  return new EasynetError("FUNCTION_FAILED", { capability: name, name: kind, reason });
-}
-
-function errorEvent(error: EasynetError): AgentEvent {
-  return { type: "error", error: error.toJSON() };
 }
 
 function capability(name: string): Capability {

@@ -5,7 +5,8 @@ export { FakeAgent, type FakeAgentOptions, fakeCapability, fakeTaskContext } fro
 export { fakeDid, fakeKeyPair } from "./fake-keys.ts";
 export { FakeMesh } from "./fake-mesh.ts";
 export { FakeNetwork, type FakeNetworkOptions } from "./fake-network.ts";
-export { type FakeCall, type FakeFunction, FakeNode, type FakeNodeOptions } from "./fake-node.ts";
+export type { FakeCall, FakeFunction } from "./fake-function.ts";
+export { FakeNode, type FakeNodeOptions } from "./fake-node.ts";
 export { offerOf, type OfferSketch } from "./offers.ts";
 export { MemoryNetwork, type MemoryNetworkOptions } from "./memory-network.ts";
 export { VirtualClock } from "./virtual-clock.ts";
