@@ -203,6 +203,11 @@ export class RawNode implements RaftNode {
     return { id, term, vote, commit, lead, raftState, applied, leadTransferee, confState, progress };
   }
 
+  /** Instead of the one that was drawn, until this node changes its state: whoever should be elected gets less. */
+  setRandomizedElectionTimeout(ticks: number): void {
+    this.#raft.randomizedElectionTimeout = ticks;
+  }
+
   reportUnreachable(id: number): void {
     step(this.#raft, makeMessage({ type: "MsgUnreachable", from: id }));
   }
