@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfChangeScript } from "./raft/conf-change.ts";
 import { InteractionScript } from "./raft/interaction.ts";
+import { runInteraction } from "./raft/interaction-commands.ts";
 import { runQuorum } from "./raft/quorum.ts";
 import { type Command, parseScript } from "./raft/script.ts";
 import { type Case, runSuite } from "./suite.ts";
@@ -15,7 +16,7 @@ const RUNNERS: Readonly<Record<string, () => (command: Command) => string>> = {
   },
   interaction() {
     const script = new InteractionScript();
-    return (command) => script.run(command);
+    return (command) => runInteraction(script, command);
   },
 };
 
