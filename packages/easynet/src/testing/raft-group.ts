@@ -5,7 +5,7 @@ import { MemoryStorage } from "../state/raft/memory-storage.ts";
 import { RawNode } from "../state/raft/raw-node.ts";
 import type { Entry, Message, RaftConfig, ReadState, Ready, StepRefusal } from "../state/raft/types.ts";
 
-export type RaftOptions = Partial<Omit<RaftConfig, "id" | "storage">>;
+export type RaftOptions = Partial<Omit<RaftConfig, "id">>;
 
 export interface RaftPast {
   readonly voters: readonly number[];
@@ -50,6 +50,7 @@ export class TestRaft {
   readonly applied: Entry[] = [];
   readonly reads: ReadState[] = [];
 
+  /** @param storage that it writes to, and reads unless the options name something that reads it otherwise */
   constructor(id: number, storage: MemoryStorage, options: RaftOptions = {}) {
     this.id = id;
     this.storage = storage;
@@ -59,8 +60,8 @@ export class TestRaft {
       heartbeatTick: 1,
       maxInflightMsgs: 256,
       random: seededRandom(id),
-      ...options,
       storage,
+      ...options,
     });
   }
 
@@ -113,8 +114,10 @@ export class TestRaft {
     return typeof entries === "string" ? [] : entries;
   }
 
+  /** What was proposed as text and is applied. */
   get appliedTexts(): readonly string[] {
-    return this.applied.map(({ data }) => Buffer.from(data).toString()).filter((text) => text !== "");
+    const normal = this.applied.filter(({ type, data }) => type === "EntryNormal" && data.length > 0);
+    return normal.map(({ data }) => Buffer.from(data).toString());
   }
 }
 
