@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { entryOf, storageOf } from "../../testing/raft-group.ts";
+import { entryOf, storageOf } from "../../../../../test/support/raft-group.ts";
 import { entriesBytes } from "./entries.ts";
 import { RaftLog } from "./log-core.ts";
 import { MemoryStorage } from "./memory-storage.ts";
@@ -66,7 +66,7 @@ describe("a log", () => {
     [[2, 2, 5, 5, 5], 5, 5, { index: 5, term: 5 }],
     [[2, 2, 5, 5, 5], 4, 1, { index: 0, term: 0 }],
     [[2, 2, 5, 5, 5], 6, 5, { index: 6, term: 0 }],
-  ])("%j may match term %d at %d", (terms, index, term, expected) => {
+  ])("%j may match term %d at %d", (...[terms, index, term, expected]) => {
     expect(logOf(terms).findConflictByTerm(index, term)).toEqual(expected);
   });
 

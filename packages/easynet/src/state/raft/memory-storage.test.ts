@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { entryOf, storageOf } from "../../testing/raft-group.ts";
+import { entryOf, storageOf } from "../../../../../test/support/raft-group.ts";
 import { entriesBytes } from "./entries.ts";
-import { MemoryStorage } from "./memory-storage.ts";
+import type { MemoryStorage } from "./memory-storage.ts";
 
 const confState = { voters: [1, 2], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 const indexes = (storage: MemoryStorage): unknown => {

@@ -88,7 +88,7 @@ describe("progress of a member", () => {
     ["StateProbe", 0, 10, 9, 0, true, 1],
   ] as const)(
     "%s match=%d next=%d refused after %d with hint %d",
-    (state, match, next, rejected, hint, counts, expected) => {
+    (...[state, match, next, rejected, hint, counts, expected]) => {
       const progress = progressOf(match, next);
       progress.state = state;
       expect(progress.maybeDecreaseTo(rejected, hint)).toBe(counts);

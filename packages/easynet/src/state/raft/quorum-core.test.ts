@@ -45,7 +45,7 @@ describe("a majority", () => {
 describe("two majorities that must agree", () => {
   test("come to the same result in either order", () => {
     fc.assert(
-      fc.property(ids, ids, acked, votes, (incoming, outgoing, indexes, cast) => {
+      fc.property(fc.tuple(ids, ids, acked, votes), ([incoming, outgoing, indexes, cast]) => {
         const mirrored = { incoming: outgoing, outgoing: incoming };
         const index = (id: number): number | undefined => indexes.get(id);
         expect(jointCommitted(mirrored, index)).toBe(jointCommitted({ incoming, outgoing }, index));

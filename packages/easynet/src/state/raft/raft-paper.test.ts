@@ -12,7 +12,7 @@ import {
   storageOf,
   TestGroup,
   TestRaft,
-} from "../../testing/raft-group.ts";
+} from "../../../../../test/support/raft-group.ts";
 import { makeMessage } from "./messages.ts";
 import type { Message, StateType } from "./types.ts";
 
@@ -310,11 +310,14 @@ describe("section 5.4: safety", () => {
     [[2], 1, 1, true],
     [[2], 1, 2, true],
     [[2, 1], 1, 1, true],
-  ])("a voter with the log %j refuses a candidate whose log ends at %d/%d: %s", (terms, logTerm, index, refused) => {
-    const node = nodeOf({ terms });
-    node.step({ type: "MsgVote", from: 2, term: 3, logTerm, index });
-    expect(node.take()).toMatchObject([{ type: "MsgVoteResp", reject: refused }]);
-  });
+  ])(
+    "a voter with the log %j refuses a candidate whose log ends at %d/%d: %s",
+    (...[terms, logTerm, index, refused]) => {
+      const node = nodeOf({ terms });
+      node.step({ type: "MsgVote", from: 2, term: 3, logTerm, index });
+      expect(node.take()).toMatchObject([{ type: "MsgVoteResp", reject: refused }]);
+    },
+  );
 
   test.each([
     [1, 0],

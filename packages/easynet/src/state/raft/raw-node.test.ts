@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../kernel/index.ts";
-import { entryOf, raftGroup, storageOf, TestGroup, TestRaft } from "../../testing/raft-group.ts";
+import { entryOf, raftGroup, storageOf, TestGroup, TestRaft } from "../../../../../test/support/raft-group.ts";
 import { MemoryStorage } from "./memory-storage.ts";
 import { makeMessage } from "./messages.ts";
 import { RawNode } from "./raw-node.ts";

@@ -1,9 +1,16 @@
-import { seededRandom } from "../kernel/index.ts";
-import { decodeConfChange } from "../state/raft/conf-change.ts";
-import { makeMessage, type MessageFields } from "../state/raft/messages.ts";
-import { MemoryStorage } from "../state/raft/memory-storage.ts";
-import { RawNode } from "../state/raft/raw-node.ts";
-import type { Entry, Message, RaftConfig, ReadState, Ready, StepRefusal } from "../state/raft/types.ts";
+import { seededRandom } from "../../packages/easynet/src/kernel/index.ts";
+import { decodeConfChange } from "../../packages/easynet/src/state/raft/conf-change.ts";
+import { makeMessage, type MessageFields } from "../../packages/easynet/src/state/raft/messages.ts";
+import { MemoryStorage } from "../../packages/easynet/src/state/raft/memory-storage.ts";
+import { RawNode } from "../../packages/easynet/src/state/raft/raw-node.ts";
+import type {
+  Entry,
+  Message,
+  RaftConfig,
+  ReadState,
+  Ready,
+  StepRefusal,
+} from "../../packages/easynet/src/state/raft/types.ts";
 
 export type RaftOptions = Partial<Omit<RaftConfig, "id">>;
 
