@@ -111,6 +111,16 @@ describe("proposals", () => {
     expect(silent.node(2).raw.propose(bytes("late"))).toBe("proposal-dropped");
   });
 
+  test("made together travel together, and nothing is proposed by an empty list", () => {
+    const node = new TestRaft(1, storageOf({ voters: [1, 2] }));
+    node.elect(2);
+    node.step({ type: "MsgAppResp", from: 2, term: 1, index: 1 });
+    node.take();
+    expect(node.raw.proposeAll([])).toBeUndefined();
+    node.raw.proposeAll([bytes("one"), bytes("two")]);
+    expect(node.take()).toMatchObject([{ type: "MsgApp", entries: [{ index: 2 }, { index: 3 }] }]);
+  });
+
   test("beyond the limit on what is uncommitted are dropped until some is committed", () => {
     const group = raftGroup(3, { maxUncommittedEntriesSize: 10 });
     group.campaign(1);

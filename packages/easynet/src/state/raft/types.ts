@@ -271,6 +271,8 @@ export interface RaftNode {
   step(message: Message): StepRefusal | undefined;
   campaign(): StepRefusal | undefined;
   propose(data: Uint8Array): StepRefusal | undefined;
+  /** Several at once, in one append to each member: all of them or none. */
+  proposeAll(data: readonly Uint8Array[]): StepRefusal | undefined;
   /** Dropped silently (as an empty entry) while another change is pending: see `Ready.committedEntries`. */
   proposeConfChange(change: ConfChange | ConfChangeV2): StepRefusal | undefined;
   /** To be called for each committed change, unless the application rejects it. */
