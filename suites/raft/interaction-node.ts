@@ -90,7 +90,7 @@ export class ScriptNode {
   #append(hardState: HardState | undefined, snapshot: Snapshot | undefined, entries: readonly Entry[]): void {
     if (hardState) this.storage.setHardState(hardState);
     if (snapshot && !isEmptySnapshot(snapshot)) this.storage.applySnapshot(snapshot);
-    else this.storage.append(entries);
+    this.storage.append(entries);
   }
 
   #apply(entries: readonly Entry[]): void {

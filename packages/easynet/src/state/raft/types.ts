@@ -156,7 +156,7 @@ export interface Ready {
   readonly readStates: readonly ReadState[];
   /** To be written to the log BEFORE `messages` are sent; they replace what the log holds from the first one's index on. */
   readonly entries: readonly Entry[];
-  /** To be installed BEFORE anything else is applied; never together with `entries`. */
+  /** To be installed BEFORE `entries` are written and anything else is applied; it replaces the whole log. */
   readonly snapshot: Snapshot | undefined;
   readonly committedEntries: readonly Entry[];
   readonly messages: readonly Message[];
