@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../kernel/index.ts";
-import { raftGroup, storageOf, TestGroup, TestRaft } from "../../../../../test/support/raft-group.ts";
+import { entryOf, raftGroup, storageOf, TestGroup, TestRaft } from "../../../../../test/support/raft-group.ts";
 import { MemoryStorage } from "./memory-storage.ts";
 import { RawNode } from "./raw-node.ts";
 import { READS_COUNT_MAX } from "./read-only-core.ts";
@@ -215,6 +215,24 @@ describe("asynchronous storage writes", () => {
   });
 });
 
+describe("a write that was overtaken", () => {
+  test("does not make what replaced it durable: its response of an earlier term is ignored", () => {
+    const storage = storageOf({ voters: [1, 2, 3] });
+    const node = new TestRaft(1, storage, { asyncStorageWrites: true });
+    const append = (term: number): Message | undefined => {
+      node.step({ type: "MsgApp", from: 2, term, entries: [entryOf(1, 1)] });
+      return node.raw.ready().messages.find(({ type }) => type === "MsgStorageAppend");
+    };
+    const stable = append(1)?.responses.find(({ type }) => type === "MsgStorageAppendResp");
+    // The same entry again in a later term: a write of something else in between may still be under way.
+    append(2);
+    if (stable) node.raw.step(stable);
+    expect(storage.lastIndex()).toBe(0);
+    node.step({ type: "MsgHeartbeat", from: 2, term: 2, commit: 1 });
+    expect(node.raw.ready().messages.map(({ type }) => type)).not.toContain("MsgStorageApply");
+  });
+});
+
 describe("linearizable reads", () => {
   test("a leader answers once a quorum has confirmed it, and for a follower too", () => {
     const group = raftGroup(3);
@@ -337,6 +355,17 @@ describe("leadership", () => {
     group.tick(1, 1);
     expect(group.node(1).raw.status()).toMatchObject({ raftState: "StateLeader", term });
     expect(group.node(3).raw.status()).toMatchObject({ raftState: "StateFollower", lead: 1, term });
+  });
+
+  test("is not voted away within an election timeout of the leader's last word, when it is checked", () => {
+    const node = new TestRaft(1, storageOf({ voters: [1, 2, 3] }), { checkQuorum: true });
+    node.step({ type: "MsgHeartbeat", from: 2, term: 1 });
+    node.take();
+    const vote = { type: "MsgVote", from: 3, term: 2 } as const;
+    node.step(vote);
+    expect([node.take(), node.raw.status().term]).toEqual([[], 1]);
+    node.step({ ...vote, context: bytes("CampaignTransfer") });
+    expect(node.take()).toMatchObject([{ type: "MsgVoteResp", to: 3, term: 2, reject: false }]);
   });
 
   test("a vote that was given before a restart is not given again", () => {
