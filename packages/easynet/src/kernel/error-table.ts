@@ -276,6 +276,11 @@ export const ERROR_TABLE = {
     "Node.js {found} is too old; easynet needs {needed} or newer. Update Node.js.",
     "Node.js {found} 版本过旧，easynet 需要 {needed} 或更新版本。请更新 Node.js。",
   ),
+  RAFT_CHANGE_REFUSED: terminal(
+    "FAILED_PRECONDITION",
+    "The members of a group cannot be changed like that: {reason}. Nothing was changed; see easynet raft members.",
+    "不能这样更改组成员：{reason}。未作任何更改；请查看 easynet raft members。",
+  ),
   INTERNAL: terminal(
     "INTERNAL",
     "Something inside easynet failed: {reason}. Please report it with the output of easynet status --json.",
