@@ -44,6 +44,8 @@ export class MaelstromNode {
     const send = (dest: string, body: MaelstromBody): void => this.#send({ src: self, dest, body });
     const mesh = new MaelstromMesh({ self, nodes, clock: systemClock, send });
     this.#mesh = mesh;
+    // Before the services, which may wait for others; they claim their frames before any can arrive.
+    await mesh.start();
     const ports = { clock: systemClock, random: systemRandom, logger: silentLogger, metrics: noMetrics };
     this.#workload = await createWorkload(this.#name, {
       ...ports,
@@ -51,7 +53,6 @@ export class MaelstromNode {
       isFirst: nodes[0] === self,
       nodeCount: nodes.length,
     });
-    await mesh.start();
     return { type: "init_ok" };
   }
 }
