@@ -5,3 +5,4 @@ export { createDirectory, type DirectoryOptions } from "./directory.ts";
 export { formatQuery, parseQuery, QUERY_LENGTH_MAX } from "./query-core.ts";
 export type { Directory, DirectoryEvents, DirectoryNode, FindQuery, Offer } from "./types.ts";
 export * from "./critical/index.ts";
+export * from "./consensus/index.ts";

@@ -66,6 +66,11 @@ export const FRAME_TYPES = {
   "artifact-block": 139,
   "artifact-missing": 140,
   "artifact-cancel": 141,
+  /** Consensus between the members of a group: messages of Raft, pieces of a snapshot, questions and answers. */
+  "raft-messages": 144,
+  "raft-snapshot": 145,
+  "raft-ask": 146,
+  "raft-answer": 147,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;
