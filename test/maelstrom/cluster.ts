@@ -116,7 +116,8 @@ export class Cluster {
   #deliver(message: MaelstromMessage): void {
     const fromNode = this.nodes.includes(message.src);
     if (fromNode && !this.#reachable(message.src, message.dest)) return;
-    this.#children.get(message.dest)?.stdin.write(`${JSON.stringify(message)}\n`);
+    const stdin = this.#children.get(message.dest)?.stdin;
+    if (stdin?.writable === true) stdin.write(`${JSON.stringify(message)}\n`);
   }
 
   #settle(id: number, answer: Answer): void {

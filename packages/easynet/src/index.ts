@@ -13,7 +13,7 @@ export type { RoutedEvent } from "./routing/index.ts";
 export type { BroadcastReport } from "./node/index.ts";
 export type { FoundOffer } from "./gateway/index.ts";
 export type { ArtifactReport, TaskReport } from "./messaging/index.ts";
-export type { FindQuery } from "./state/index.ts";
+export type { Consistency, DistributedState, FindQuery, MergeRule, Reading, StateEvent } from "./state/index.ts";
 export {
   AgentNetwork,
   type ArtifactAccess,
@@ -26,4 +26,5 @@ export {
   type MessageOptions,
   type NodeOptions,
   type Serving,
+  type StateAccess,
 } from "./sdk/index.ts";

@@ -44,13 +44,18 @@ export class LocalClient {
   }
 
   /** @throws {EasynetError} NODE_NOT_RUNNING, or what the node answered */
-  async get(path: string): Promise<unknown> {
-    return this.#ask({ method: "GET", path });
+  async get(path: string, options: { readonly timeoutMs?: number } = {}): Promise<unknown> {
+    return this.#ask({ method: "GET", path, ...options });
   }
 
   /** @throws {EasynetError} NODE_NOT_RUNNING, or what the node answered */
   async post(path: string, body?: unknown, options: { readonly timeoutMs?: number } = {}): Promise<unknown> {
     return this.#ask({ method: "POST", path, ...options, ...(body !== undefined && { body: JSON.stringify(body) }) });
+  }
+
+  /** @throws {EasynetError} NODE_NOT_RUNNING, or what the node answered */
+  async put(path: string, body: unknown): Promise<unknown> {
+    return this.#ask({ method: "PUT", path, body: JSON.stringify(body) });
   }
 
   /** @throws {EasynetError} NODE_NOT_RUNNING, or what the node answered */
@@ -148,7 +153,7 @@ async function* wholeBody(
 }
 
 interface Outgoing {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly body?: string;
   readonly source?: AsyncIterable<Uint8Array>;

@@ -2,6 +2,7 @@ import { Argument, Command, Option } from "commander";
 import { declareArtifact } from "./artifact-program.ts";
 import type { CliContext } from "./cli-context.ts";
 import { packageVersion, version } from "./commands/version.ts";
+import { declareState } from "./state-program.ts";
 import type { TextKey } from "./texts.ts";
 
 /** What `easynet messages` shows or does. */
@@ -146,6 +147,14 @@ const COMMANDS: readonly Declare[] = [
       context,
     ),
   (program, context) =>
+    declareState(
+      command(program, context, {
+        name: "state",
+        examples: ["easynet state put plan '{\"step\":1}'", "easynet state get plan", "easynet state watch"],
+      }),
+      context,
+    ),
+  (program, context) =>
     command(program, context, { name: "maintenance", examples: ["easynet maintenance on", "easynet maintenance off"] })
       .addArgument(new Argument("<state>", context.text("maintenance.state")).choices(["on", "off"]))
       .action(async (state) => (await import("./commands/maintenance.ts")).maintenance(context, state === "on")),
@@ -226,6 +235,7 @@ type CommandName =
   | "send"
   | "messages"
   | "artifact"
+  | "state"
   | "maintenance"
   | "watch"
   | "demo"

@@ -3,6 +3,7 @@ import { ARTIFACT_TEXTS_EN, ARTIFACT_TEXTS_ZH } from "./artifact-texts.ts";
 import { COLUMN_TEXTS_EN, COLUMN_TEXTS_ZH } from "./column-texts.ts";
 import { JOIN_TEXTS_EN, JOIN_TEXTS_ZH } from "./join-texts.ts";
 import { MESSAGE_TEXTS_EN, MESSAGE_TEXTS_ZH } from "./message-texts.ts";
+import { STATE_TEXTS_EN, STATE_TEXTS_ZH } from "./state-texts.ts";
 import type { Language } from "./language.ts";
 import { TASK_TEXTS_EN, TASK_TEXTS_ZH } from "./task-texts.ts";
 
@@ -13,6 +14,7 @@ const en = {
   ...TASK_TEXTS_EN,
   ...MESSAGE_TEXTS_EN,
   ...ARTIFACT_TEXTS_EN,
+  ...STATE_TEXTS_EN,
   ...COLUMN_TEXTS_EN,
   "program.about": "The network between your agents: find, call and combine agents and functions on any machine.",
   "option.home": "folder of the node (EASYNET_HOME, or ~/.easynet)",
@@ -190,6 +192,7 @@ const zh: Record<TextKey, string> = {
   ...TASK_TEXTS_ZH,
   ...MESSAGE_TEXTS_ZH,
   ...ARTIFACT_TEXTS_ZH,
+  ...STATE_TEXTS_ZH,
   ...COLUMN_TEXTS_ZH,
   "program.about": "智能体之间的网络：在任意机器上发现、调用和组合智能体与函数。",
   "option.home": "节点目录（EASYNET_HOME 或 ~/.easynet）",

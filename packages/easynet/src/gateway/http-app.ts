@@ -22,6 +22,7 @@ import { messageRoutes } from "./message-routes.ts";
 import { BODY_BYTES_MAX, BODY_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { apiError, sendProblem } from "./problem.ts";
 import { doctorRoute } from "./doctor-route.ts";
+import { spaceCopyRoutes, spaceKeyRoutes, spaceRoutes } from "./space-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
 import { operationRoutes, routeUnknown, stateRoutes } from "./state-routes.ts";
 
@@ -89,6 +90,9 @@ export async function createHttpApp(options: GatewayOptions, port: () => number)
     await typed.register(messageRoutes(context));
     await typed.register(artifactRoutes(context));
     await typed.register(artifactBodyRoutes(context));
+    await typed.register(spaceRoutes(context));
+    await typed.register(spaceKeyRoutes(context));
+    await typed.register(spaceCopyRoutes(context));
     await typed.register(operationRoutes(context));
     scope.get("/openapi.json", () => app.swagger());
   });

@@ -14,6 +14,8 @@ export const EVENT_BACKLOG_BYTES_MAX = 1024 * 1024;
 export const STREAM_HEARTBEAT_MS = 15_000;
 /** The body of an artifact; a larger one is refused, by length with BODY_TOO_LARGE, else with ARTIFACT_TOO_LARGE. */
 export const ARTIFACT_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+/** A backup of a space; a larger one is refused with BODY_TOO_LARGE. */
+export const RESTORE_BYTES_MAX = 64 * 1024 * 1024;
 /** How long the head of a request may take to arrive: without a token nobody holds a connection for longer. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 /** How long a request may take to arrive with its body, which may be an artifact that is typed into a pipe. */

@@ -5,6 +5,7 @@
 import { type ErrorRow, type ErrorStatus, terminal, transient } from "./error-row.ts";
 import { ARTIFACT_ERRORS } from "./error-rows-artifacts.ts";
 import { CRITICAL_ERRORS } from "./error-rows-critical.ts";
+import { STATE_ERRORS } from "./error-rows-state.ts";
 import { IDENTITY_ERRORS } from "./error-rows-identity.ts";
 
 export const ERROR_TABLE = {
@@ -242,6 +243,7 @@ export const ERROR_TABLE = {
   CANCELLED: terminal("CANCELLED", "{subject} was cancelled by its caller.", "{subject} 已被调用方取消。"),
   ...ARTIFACT_ERRORS,
   ...CRITICAL_ERRORS,
+  ...STATE_ERRORS,
   // Node and storage
   STORAGE_FULL: transient(
     "RESOURCE_EXHAUSTED",

@@ -15,7 +15,17 @@ import type {
 import type { Gossip, Mdns, Mesh, Swim, TwinReport } from "../mesh/index.ts";
 import type { AgentCard, AgentEvent, NodeRecord, Resources, SignedCard } from "../model/index.ts";
 import type { CallRequest, RoutedEvent, Router } from "../routing/index.ts";
-import { type Directory, type DirectoryNode, type FindQuery, forgetAddresses, type Offer } from "../state/index.ts";
+import {
+  type Directory,
+  type DirectoryNode,
+  type Documents,
+  type FindQuery,
+  forgetAddresses,
+  type Offer,
+  type RunningDocuments,
+  type RunningState,
+  type SharedState,
+} from "../state/index.ts";
 import type { Store } from "../storage/index.ts";
 import type { MetricsRegistry } from "../telemetry/index.ts";
 import { createSignedCard } from "./agent-cards.ts";
@@ -61,6 +71,8 @@ export interface NodeParts {
   readonly swim: Swim;
   readonly gossip: Gossip;
   readonly directory: Directory;
+  readonly state: RunningState;
+  readonly documents: RunningDocuments;
   readonly delivery: Delivery;
   readonly messages: Messages;
   readonly kinds: KindRegistry;
@@ -91,6 +103,8 @@ export class RunningNode implements EasynetNode {
   readonly joining: Joining;
   readonly messages: NodeMessages;
   readonly artifacts: Artifacts;
+  readonly state: SharedState;
+  readonly documents: Documents;
   readonly #parts: NodeParts;
   readonly #startedAtMs: number;
   readonly #agents = new Map<string, OwnAgent>();
@@ -108,6 +122,8 @@ export class RunningNode implements EasynetNode {
     this.home = parts.home.path;
     this.joining = parts.entrance.joining;
     this.artifacts = parts.artifacts;
+    this.state = parts.state;
+    this.documents = parts.documents;
     this.#startedAtMs = parts.clock.nowMs();
     const messenger = new AgentMessenger({
       ...parts,
@@ -314,8 +330,10 @@ export class RunningNode implements EasynetNode {
 
   async #stop(): Promise<void> {
     const { host, swim, gossip, directory, exchanges, upkeep, mdns, mesh, store, lock, logger } = this.#parts;
-    const { entrance, messages, delivery, tasks, taskServer } = this.#parts;
+    const { entrance, messages, delivery, tasks, taskServer, state, documents } = this.#parts;
     this.artifacts.close();
+    state.stop();
+    documents.stop();
     this.#loadTimer.cancel();
     entrance[Symbol.dispose]();
     await directory.leave();

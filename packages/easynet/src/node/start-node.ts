@@ -113,6 +113,8 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const parts = { mesh, ...talking, artifacts, host, router, tasks, taskServer };
   const node = new RunningNode({ ...basics, ...knowing, ...parts, mdns, upkeep });
   await directory.start();
+  knowing.state.start();
+  knowing.documents.start();
   await node.publish();
   await messages.start();
   cleanup.move();

@@ -13,7 +13,7 @@ import type {
 } from "../messaging/index.ts";
 import type { AgentCard, NodeLoad, Priority, Resources } from "../model/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
-import type { FindQuery, Offer } from "../state/index.ts";
+import type { Documents, FindQuery, Offer, SharedState } from "../state/index.ts";
 import type { Finding } from "./doctor-facts.ts";
 
 /** A snapshot for status, console and CLI. */
@@ -261,6 +261,10 @@ export interface EasynetNode {
   readonly messages: NodeMessages;
   /** Bulk data by content address. */
   readonly artifacts: Artifacts;
+  /** Named maps that members share. */
+  readonly state: SharedState;
+  /** Documents that several members edit at once. */
+  readonly documents: Documents;
   /**
    * Gives the membership up; the node's key stays. The caller stops the node afterwards.
    * @throws {EasynetError} LEAVE_UNCONFIRMED on a node with the root key, unless `confirmed`

@@ -2,7 +2,9 @@ import type { Agent, MessageHandler } from "../agents/index.ts";
 import type { KindDefinition } from "../messaging/index.ts";
 import type { AgentCard } from "../model/index.ts";
 import type { BroadcastReport } from "../node/index.ts";
+import { DEFAULT_SPACE_NAME, type DistributedState } from "../state/index.ts";
 import { ComputeNode, type ComputeNodeOptions, type Serving } from "./compute-node.ts";
+import type { StateAccess } from "./state-access.ts";
 import type { MessageOptions, SendArguments } from "./voice.ts";
 
 /**
@@ -62,6 +64,29 @@ export class AgentNetwork implements AsyncDisposable {
   /** Sends to every other agent in reach; tells who got it and who did not. */
   async broadcastMessage(kind: string, payload?: unknown, options: MessageOptions = {}): Promise<BroadcastReport> {
     return this.#node.broadcast(kind, payload, options);
+  }
+
+  /** Named maps that members share; usable once this network was joined. */
+  get state(): StateAccess {
+    return this.#node.state;
+  }
+
+  /**
+   * Brings a key up to date with every replica in reach, after writing `data` to it if there is some, and tells what it is
+   * then and who wrote it.
+   *
+   * ```ts
+   * const { data, vectorClock } = await network.syncState("plan", { data: { step: 2 } });
+   * ```
+   * @throws {EasynetError} STATE_TOO_STALE when a replica does not answer; what was written stays written
+   */
+  async syncState(
+    key: string,
+    { data, space = DEFAULT_SPACE_NAME }: { readonly data?: unknown; readonly space?: string } = {},
+  ): Promise<DistributedState> {
+    if (data !== undefined) await this.state.put(key, data, { space });
+    await this.state.sync({ space });
+    return this.state.record(key, { space });
   }
 
   /** The cards of the other agents in reach. */

@@ -22,6 +22,7 @@ import type { FoundOffer } from "../gateway/index.ts";
 import type { FindQuery } from "../state/index.ts";
 import { type ArtifactAccess, artifactsOverHttp } from "./artifact-access.ts";
 import { findOverHttp, type LocalApi, taskOverHttp } from "./over-http.ts";
+import { type StateAccess, stateOverHttp } from "./state-access.ts";
 import { InvocationRunner } from "./invocation-runner.ts";
 import type { NodeAccess, OfferedAgent } from "./node-access.ts";
 
@@ -65,6 +66,7 @@ class AttachedNode implements NodeAccess {
   did = "";
   name = "";
   readonly artifacts: ArtifactAccess;
+  readonly state: StateAccess;
   readonly #socket: WebSocket;
   readonly #api: LocalApi;
   readonly #calls = new Map<number, OpenCall>();
@@ -79,6 +81,7 @@ class AttachedNode implements NodeAccess {
     this.#socket = socket;
     this.#api = api;
     this.artifacts = artifactsOverHttp(api);
+    this.state = stateOverHttp(api);
     this.#runner = new InvocationRunner((message) => this.#send(message));
     socket.on("message", (data) => this.#receive(toBytes(data)));
     socket.on("close", (_code, reason) => this.#closed(reason.toString() || "the connection closed"));

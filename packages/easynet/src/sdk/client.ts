@@ -7,6 +7,7 @@ import { type FindQuery, parseQuery } from "../state/index.ts";
 import type { ArtifactAccess } from "./artifact-access.ts";
 import type { NodeAccess } from "./node-access.ts";
 import { type NodeOptions, openAccess } from "./open-access.ts";
+import { type StateAccess, stateThrough } from "./state-access.ts";
 
 /**
  * Calls what the network offers, from any process. It uses the node of this machine, or starts one in this process
@@ -25,6 +26,8 @@ export class Client implements AsyncDisposable {
     list: async () => (await this.#open()).artifacts.list(),
     remove: async (cid) => (await this.#open()).artifacts.remove(cid),
   };
+  /** Named maps that members share. */
+  readonly state: StateAccess = stateThrough(async () => (await this.#open()).state);
   readonly #options: NodeOptions;
   #access: Promise<NodeAccess> | undefined;
 

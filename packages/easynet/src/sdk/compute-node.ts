@@ -13,6 +13,7 @@ import type { AgentCard } from "../model/index.ts";
 import type { BroadcastReport } from "../node/index.ts";
 import type { NodeAccess, OfferedAgent } from "./node-access.ts";
 import { type NodeOptions, openAccess } from "./open-access.ts";
+import { type StateAccess, stateThrough } from "./state-access.ts";
 import { type MessageOptions, type SendArguments, Voice } from "./voice.ts";
 
 export interface ComputeNodeOptions extends NodeOptions {
@@ -47,6 +48,8 @@ export class ComputeNode implements AsyncDisposable {
   readonly #agent: FunctionAgent;
   #access: NodeAccess | undefined;
   #offered: OfferedAgent | undefined;
+  /** Named maps that members share; usable once this node serves. */
+  readonly state: StateAccess = stateThrough(async () => this.#opened().state);
   readonly #voice = new Voice((name) => {
     return name === undefined ? this.#offered : this.#further.get(name)?.offered;
   });
@@ -82,8 +85,7 @@ export class ComputeNode implements AsyncDisposable {
    * @throws {EasynetError} AGENT_EXISTS; NODE_NOT_RUNNING before `serve`
    */
   async addAgent(agent: Agent): Promise<AsyncDisposable> {
-    if (!this.#access) throw new EasynetError("NODE_NOT_RUNNING", { home: "this process; call serve() first" });
-    const offered = await this.#access.offer(agent);
+    const offered = await this.#opened().offer(agent);
     this.#further.set(agent.name, { agent, offered });
     return {
       [Symbol.asyncDispose]: async () => {
@@ -175,6 +177,11 @@ export class ComputeNode implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  #opened(): NodeAccess {
+    if (!this.#access) throw new EasynetError("NODE_NOT_RUNNING", { home: "this process; call serve() first" });
+    return this.#access;
   }
 
   async #connect(): Promise<NodeAccess> {

@@ -1,4 +1,5 @@
 import { artifactsOfNode } from "./artifact-access.ts";
+import { stateOfNode } from "./state-access.ts";
 import { type NodeAccess } from "./node-access.ts";
 import { foundOf, serveNode } from "../gateway/index.ts";
 import type { LoadedConfig } from "../node/index.ts";
@@ -19,6 +20,7 @@ export async function embedNode(config: LoadedConfig): Promise<NodeAccess> {
     find: async (query) => node.offers(query).map(foundOf),
     task: (id) => node.task(id),
     artifacts: artifactsOfNode(node),
+    state: stateOfNode(node),
     offer: (agent) => node.addAgent(agent),
     onClosed: (listener) => void listeners.push(listener),
     close: () => served.stop(),

@@ -2,6 +2,7 @@ import type { Agent } from "../agents/index.ts";
 import type { FoundOffer } from "../gateway/index.ts";
 import type { TaskReport } from "../messaging/index.ts";
 import type { ArtifactAccess } from "./artifact-access.ts";
+import type { StateAccess } from "./state-access.ts";
 import type { AgentCard } from "../model/index.ts";
 import type { AgentContent, BroadcastReport } from "../node/index.ts";
 import type { FindQuery } from "../state/index.ts";
@@ -22,6 +23,7 @@ export interface NodeAccess {
   /** State and outcome of a stored task. @throws {EasynetError} TASK_FORGOTTEN */
   task(id: string): Promise<TaskReport>;
   readonly artifacts: ArtifactAccess;
+  readonly state: StateAccess;
   /** Offers an agent until it is disposed or the access closes. */
   offer(agent: Agent): Promise<OfferedAgent>;
   /** Called once when the node is gone: closed by us, stopped, or lost. */

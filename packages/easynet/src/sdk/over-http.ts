@@ -30,10 +30,10 @@ async function getOverHttp(api: LocalApi, path: string): Promise<unknown> {
 }
 
 interface HttpRequest {
-  readonly method?: "POST" | "DELETE";
+  readonly method?: "POST" | "PUT" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as it comes. */
-  readonly body?: ReadableStream;
+  readonly body?: ReadableStream | string;
   readonly signal?: AbortSignal;
 }
 

@@ -2,7 +2,7 @@ import type { Did } from "../identity/index.ts";
 import { EasynetError } from "../kernel/index.ts";
 import type { NodeLoad } from "../model/index.ts";
 import { decodeValue, encodeValue } from "../wire/index.ts";
-import { type Bucket, BUCKETS_COUNT } from "./bucket-core.ts";
+import type { Bucket } from "./bucket-core.ts";
 import {
   type BucketRange,
   type DigestRange,
@@ -15,6 +15,7 @@ import {
 import type { DidCache } from "./did-cache.ts";
 import { countFrom } from "./entry-codec.ts";
 import { ENTRIES_COUNT_MAX, ENTRIES_FRAME_BYTES, LINES_COUNT_MAX, LINES_PER_PAGE } from "./limits.ts";
+import { BUCKETS_COUNT, sumsFromBytes, sumsToBytes } from "./shares-core.ts";
 
 /** First number of a `directory-digest` body (docs/protocol/directory.md). */
 const KIND = { digest: 1, news: 2, want: 3, suspect: 4, vouch: 5, sums: 6, buckets: 7 } as const;
@@ -50,10 +51,7 @@ export function encodeDigest(lines: readonly Line[]): Uint8Array[] {
 }
 
 export function encodeSums(salt: number, sums: Uint32Array, own: readonly Line[]): Uint8Array {
-  const bytes = new Uint8Array(BUCKETS_COUNT * 4);
-  const view = new DataView(bytes.buffer);
-  for (const [bucket, sum] of sums.entries()) view.setUint32(bucket * 4, sum);
-  return encodeValue([KIND.sums, salt, bytes, own.map(lineFields)]);
+  return encodeValue([KIND.sums, salt, sumsToBytes(sums), own.map(lineFields)]);
 }
 
 /** Whole shares in pages of about LINES_PER_PAGE. */
@@ -182,9 +180,9 @@ function bucketFrom(value: unknown): number {
 }
 
 function sumsFrom(value: unknown): Uint32Array {
-  if (!(value instanceof Uint8Array) || value.length !== BUCKETS_COUNT * 4) throw malformed("a digest's sums");
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  return Uint32Array.from({ length: BUCKETS_COUNT }, (_, bucket) => view.getUint32(bucket * 4));
+  const sums = sumsFromBytes(value);
+  if (!sums) throw malformed("a digest's sums");
+  return sums;
 }
 
 function lineFields({ owner, epoch, sequence, view }: Line): readonly unknown[] {

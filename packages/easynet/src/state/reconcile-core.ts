@@ -1,5 +1,4 @@
 import type { Did } from "../identity/index.ts";
-import { bucketOf } from "./bucket-core.ts";
 import {
   type BucketRange,
   compareVersions,
@@ -11,6 +10,7 @@ import {
   type Version,
 } from "./core-types.ts";
 import { NEVER, outgoingOf, versionOf } from "./known.ts";
+import { bucketOf } from "./shares-core.ts";
 import type { Wanted } from "./wanted.ts";
 
 export interface Reconciliation {

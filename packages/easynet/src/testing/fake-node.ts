@@ -6,8 +6,10 @@ import {
   createId,
   EasynetError,
   isEasynetError,
+  noMetrics,
   silentLogger,
   systemClock,
+  systemRandom,
   toEasynetError,
 } from "../kernel/index.ts";
 import type { TaskReport } from "../messaging/index.ts";
@@ -30,8 +32,16 @@ import {
 } from "../node/index.ts";
 import { finding } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
-import type { DirectoryNode, Offer } from "../state/index.ts";
+import {
+  createDocuments,
+  createSharedState,
+  type DirectoryNode,
+  type Offer,
+  type RunningDocuments,
+  type RunningState,
+} from "../state/index.ts";
 import { MemoryStore } from "../storage/index.ts";
+import { FakeNetwork } from "./fake-mesh.ts";
 import { FakeDelivery, FakePost } from "./fake-delivery.ts";
 
 /** A function of a fake node; `signal` aborts with the call. A generator's items become item events. */
@@ -68,6 +78,10 @@ export class FakeNode implements EasynetNode {
   /** Real invitations, kept in memory. */
   readonly joining: Invitations;
   readonly artifacts = new FakeArtifacts();
+  /** Real spaces, kept in memory, of this one node. */
+  readonly state: RunningState;
+  /** Real documents, kept in memory. */
+  readonly documents: RunningDocuments;
   /** What `task` and `tasks` tell, by id: a fake node stores none of its own. */
   readonly storedTasks = new Map<string, TaskReport>();
   /** Messages to its own agents; nothing waits and nothing dies. */
@@ -91,6 +105,12 @@ export class FakeNode implements EasynetNode {
     this.#clock = options.clock ?? systemClock;
     this.#network = options.root ?? generateKeyPair();
     this.#startedAtMs = this.#clock.nowMs();
+    const ports = { clock: this.#clock, random: systemRandom, logger: silentLogger, metrics: noMetrics };
+    const mesh = new FakeNetwork({ clock: this.#clock }).join(this.did);
+    const directory = { nodes: () => [this.#node()] };
+    this.state = createSharedState({ ...ports, mesh, directory, store: new MemoryStore(), epoch: 1 });
+    this.state.start();
+    this.documents = createDocuments({ ...ports, mesh, store: new MemoryStore() });
     const granter = options.root && { keyPair: options.root };
     const delivery = new FakeDelivery({ post: new FakePost(), self: this.did, store: new MemoryStore() });
     this.messages = {
@@ -270,6 +290,8 @@ export class FakeNode implements EasynetNode {
   }
 
   async stop(): Promise<void> {
+    this.state.stop();
+    this.documents.stop();
     for (const { agent } of this.#agents.values()) await agent.close?.();
     this.#agents.clear();
   }

@@ -71,6 +71,13 @@ export const FRAME_TYPES = {
   "raft-snapshot": 145,
   "raft-ask": 146,
   "raft-answer": 147,
+  /** Spaces of shared state: changes, what is known and asked for, and entries (docs/protocol/state.md). */
+  "state-push": 148,
+  "state-sync": 149,
+  "state-entries": 150,
+  /** Documents: what of one is known, and its changes in parts. */
+  "document-ask": 152,
+  "document-part": 153,
 } as const;
 
 export type FrameType = keyof typeof FRAME_TYPES;
