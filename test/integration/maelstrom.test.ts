@@ -12,7 +12,7 @@ const SET = { ask: "add", field: "element", list: "value" };
 
 const CASES: readonly (Pick<ClusterOptions, "workload"> & { readonly load: clients.Load; readonly run: Run })[] = [
   { workload: "echo", load: CALM, run: clients.runEcho },
-  { workload: "broadcast", load: CALM, run: async (cluster, load) => clients.runSet(cluster, load, BROADCAST) },
+  { workload: "broadcast", load: STORM, run: async (cluster, load) => clients.runSet(cluster, load, BROADCAST) },
   { workload: "g-set", load: STORM, run: async (cluster, load) => clients.runSet(cluster, load, SET) },
   { workload: "g-counter", load: STORM, run: async (cluster, load) => clients.runCounter(cluster, load, false) },
   { workload: "pn-counter", load: STORM, run: async (cluster, load) => clients.runCounter(cluster, load, true) },
@@ -33,5 +33,5 @@ test.each(CASES)(
       await cluster.stop();
     }
   },
-  60_000,
+  120_000,
 );

@@ -8,6 +8,8 @@ import { type Random, seededRandom } from "../../packages/easynet/src/kernel/ind
 import { type MaelstromBody, type MaelstromMessage, parseMessage } from "./protocol.ts";
 import type { WorkloadName } from "./workloads.ts";
 
+/** Three processes that compile their sources; long, because others may want the machine. */
+const START_MS_MAX = 60_000;
 const CHILD = fileURLToPath(new URL("maelstrom-child.ts", import.meta.url));
 
 export interface ClusterOptions {
@@ -43,10 +45,13 @@ export class Cluster {
   async start(): Promise<void> {
     for (const node of this.nodes) this.#spawn(node);
     const answers = await Promise.all(
-      this.nodes.map(async (node) => this.ask(node, { type: "init", node_id: node, node_ids: this.nodes }, 20_000)),
+      this.nodes.map(async (node) => {
+        const init = { type: "init", node_id: node, node_ids: this.nodes };
+        return this.ask(node, init, START_MS_MAX);
+      }),
     );
-    if (!answers.every((answer) => answer?.type === "init_ok"))
-      throw new Error(`a node did not start: ${this.#trouble}`);
+    if (answers.every((answer) => answer?.type === "init_ok")) return;
+    throw new Error(`a node did not start: ${JSON.stringify(answers)} ${this.#trouble}`);
   }
 
   async stop(): Promise<void> {

@@ -54,19 +54,25 @@ function echo(): Workload {
   return async (body) => ({ type: "echo_ok", echo: body["echo"] });
 }
 
-/** Broadcast of the mesh. It spreads to whoever is linked; what must arrive through a partition is shared state. */
-function broadcast(services: Services): Workload {
+/** Broadcast of the mesh, which spreads to whoever is linked; for whoever is cut off it is kept as shared state. */
+async function broadcast(services: Services): Promise<Workload> {
   const gossip = createGossip(services);
-  const messages: unknown[] = [];
-  gossip.handle("broadcast", (_from, bytes) => void messages.push(decodeValue(bytes)));
+  const state = await openSpace(services, "set");
+  const heard: unknown[] = [];
+  gossip.handle("broadcast", (_from, bytes) => void heard.push(decodeValue(bytes)));
   return async ({ type, message }) => {
     if (type === "topology") return { type: "topology_ok" };
-    if (type === "read") return { type: "read_ok", messages };
+    if (type === "read") return { type: "read_ok", messages: [...new Set([...heard, ...(await elementsOf(state))])] };
     if (type !== "broadcast") throw unsupported(type);
-    messages.push(message);
     gossip.publish("broadcast", encodeValue(message));
+    await state.write(KEY, { kind: "add", element: message }, { space: SPACE });
     return { type: "broadcast_ok" };
   };
+}
+
+async function elementsOf(state: RunningState): Promise<readonly unknown[]> {
+  const { value } = await state.get(KEY, { space: SPACE });
+  return Array.isArray(value) ? value : [];
 }
 
 async function openSpace(services: Services, merge: MergeRule): Promise<RunningState> {
@@ -83,7 +89,7 @@ const KEY = "all";
 async function growingSet(services: Services): Promise<Workload> {
   const state = await openSpace(services, "set");
   return async ({ type, element }) => {
-    if (type === "read") return { type: "read_ok", value: (await state.get(KEY, { space: SPACE })).value ?? [] };
+    if (type === "read") return { type: "read_ok", value: await elementsOf(state) };
     if (type !== "add") throw unsupported(type);
     await state.write(KEY, { kind: "add", element }, { space: SPACE });
     return { type: "add_ok" };
