@@ -144,7 +144,8 @@ async function runItem(name: string, settings: Settings): Promise<object> {
   if (process.stderr.isTTY) process.stderr.write("\n");
   const { done, seed, figures, failureCount, failures } = state;
   const durationS = Math.round(state.durationMs / 1000);
-  const result = { cases: done, ...figures, failureCount, failures, seed, durationS, ...startedWith };
+  const rates = item.summarize?.(figures);
+  const result = { cases: done, ...figures, ...rates, failureCount, failures, seed, durationS, ...startedWith };
   if (!settings.record) return { name, ...result };
   rmSync(join(STATE_FOLDER, `${name}.json`), { force: true });
   return { name, ...recordResult(plan.issue ?? ISSUE, name, result) };

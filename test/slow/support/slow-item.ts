@@ -31,4 +31,6 @@ export interface SlowPlan {
 export interface SlowItem {
   readonly run: (options: SlowOptions) => Promise<SlowOutcome>;
   readonly plan?: SlowPlan;
+  /** Figures that follow from the sums of all batches, such as rates. */
+  readonly summarize?: (sums: Readonly<Record<string, number>>) => Readonly<Record<string, number>>;
 }
