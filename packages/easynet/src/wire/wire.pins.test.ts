@@ -84,6 +84,15 @@ describe("pinned numbers", () => {
       "artifact-block": 139,
       "artifact-missing": 140,
       "artifact-cancel": 141,
+      "raft-messages": 144,
+      "raft-snapshot": 145,
+      "raft-ask": 146,
+      "raft-answer": 147,
+      "state-push": 148,
+      "state-sync": 149,
+      "state-entries": 150,
+      "document-ask": 152,
+      "document-part": 153,
     });
     expect(LANES).toEqual(["control", "high", "normal", "bulk"]);
     expect(PROTOCOL_VERSIONS).toEqual({ min: 1, max: 1 });
