@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createEtcdStore } from "../../packages/easynet/src/state/index.ts";
+import { silentLogger, systemClock } from "../../packages/easynet/src/kernel/index.ts";
+import { createEtcdStore, Election, freeName, takeName } from "../../packages/easynet/src/state/index.ts";
 import { criticalContract } from "../../packages/easynet/src/testing/contracts/critical.ts";
 import { type EtcdServers, hasEtcd, startEtcd } from "../support/etcd-server.ts";
 
@@ -35,5 +36,31 @@ describe.skipIf(!hasEtcd())("critical state in etcd (skipped where etcd-server i
     const nobody = createEtcdStore({ endpoints: [dead] });
     await expect(nobody.put("a", Buffer.from("1"))).rejects.toMatchObject({ code: "NO_MAJORITY" });
     await expect(nobody.get("a")).rejects.toMatchObject({ code: "NO_MAJORITY" });
+  });
+
+  test("candidates elect one of them, and names have one owner", async () => {
+    const store = createEtcdStore({ endpoints: servers.endpoints, prefix: "election/" });
+    const led: string[] = [];
+    const elections = ["anna", "ben"].map(
+      (candidate) =>
+        new Election({
+          store,
+          clock: systemClock,
+          logger: silentLogger,
+          resource: "work",
+          candidate,
+          ttlMs: 1500,
+          onChange: (lease) => void (lease && led.push(candidate)),
+        }),
+    );
+    await expect.poll(() => led.length, { timeout: 10_000 }).toBe(1);
+    const [first, second] = led[0] === "anna" ? elections : elections.toReversed();
+    await first?.[Symbol.asyncDispose]();
+    await expect.poll(() => led.length, { timeout: 10_000 }).toBe(2);
+    await second?.[Symbol.asyncDispose]();
+    expect(new Set(led).size).toBe(2);
+    await expect(takeName(store, { name: "printer", owner: "anna" })).resolves.toEqual({ taken: true });
+    await expect(takeName(store, { name: "printer", owner: "ben" })).resolves.toEqual({ taken: false, owner: "anna" });
+    await expect(freeName(store, { name: "printer", owner: "anna" })).resolves.toBe(true);
   });
 });

@@ -138,6 +138,7 @@ function write(consensus: Consensus, { prefix, outstanding }: Extract<ConsensusO
         if (isTold) told(key);
       } catch (error) {
         if (!isEasynetError(error)) throw error;
+        await sleep(20);
       }
       if (isTold) await sleep(TOLD_PAUSE_MS);
     }

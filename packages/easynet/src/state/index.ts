@@ -61,5 +61,4 @@ export {
   type GroupMember,
   type GroupReport,
   type GroupRole,
-  MAIN_GROUP,
 } from "./consensus/index.ts";

@@ -27,7 +27,7 @@ import { sightingFields } from "./sightings.ts";
 import type { Consensus, ConsensusEvent, GroupReport } from "./types.ts";
 
 /** The group of a network that every node uses when it names none. */
-export const MAIN_GROUP = "main";
+const MAIN_GROUP = "main";
 
 /** Groups that one node takes part in or uses. */
 const GROUPS_COUNT_MAX = 64;

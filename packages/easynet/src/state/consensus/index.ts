@@ -1,2 +1,2 @@
-export { type ConsensusOptions, createConsensus, MAIN_GROUP } from "./consensus.ts";
+export { type ConsensusOptions, createConsensus } from "./consensus.ts";
 export type { Consensus, ConsensusEvent, GroupMember, GroupReport, GroupRole } from "./types.ts";

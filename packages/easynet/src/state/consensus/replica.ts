@@ -23,6 +23,7 @@ import {
 import type { GroupDisk, GroupMeta, LoadedGroup } from "./group-disk.ts";
 import { type Command, encodeCommand, GroupState } from "./group-state.ts";
 import * as limits from "./limits.ts";
+import { Reads } from "./reads.ts";
 
 /**
  * "refused": nothing was done, because this node does not lead or takes nothing now. "moved": it may be in the log, and
@@ -50,16 +51,6 @@ export interface ReplicaOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
-interface Read {
-  readonly resolve: (outcome: "safe" | "moved") => void;
-}
-
-interface ConfirmedReads {
-  /** To be answered when everything up to here is applied. */
-  readonly index: number;
-  readonly reads: readonly Read[];
-}
-
 /**
  * One member of one group: performs what the Raft core says. Writes go to the disk while the messages that carry the same
  * entries are under way; nothing that answers for them leaves before they are durable (the core's asynchronous storage
@@ -75,9 +66,7 @@ export class Replica {
   readonly #outbox = new Map<number, Message[]>();
   readonly #news = new Map<number, Message>();
   readonly #pending = new Map<string, (outcome: Proposed) => void>();
-  #waitingReads: Read[] = [];
-  #askedReads: { readonly context: number; readonly atTick: number; readonly reads: readonly Read[] } | undefined;
-  #confirmedReads: ConfirmedReads[] = [];
+  readonly #reads = new Reads();
   #state: GroupState;
   #confState: ConfState;
   #appliedIndex: number;
@@ -85,7 +74,6 @@ export class Replica {
   #term = 0;
   #vote = 0;
   #ticks = 0;
-  #contexts = 0;
   #logBytes = 0;
   #compacting = false;
   #changedMembers = false;
@@ -188,13 +176,12 @@ export class Replica {
   /** Resolves to "safe" when the state here is as new as the call; on the leader only. */
   async read(): Promise<"safe" | "moved"> {
     if (!this.leads) return "moved";
-    return new Promise((resolve) => {
-      this.#waitingReads.push({ resolve });
-      queueMicrotask(() => {
-        this.#askReads();
-        this.#pump();
-      });
+    const safe = this.#reads.add();
+    queueMicrotask(() => {
+      this.#askReads();
+      this.#pump();
     });
+    return safe;
   }
 
   async keepAlive(lease: Lease): Promise<boolean | "moved"> {
@@ -254,10 +241,7 @@ export class Replica {
         for (const { resource, token } of this.leases.ended())
           this.#proposeCommand({ kind: "release", resource, token });
       }
-      if (this.#askedReads && this.#ticks - this.#askedReads.atTick > limits.READ_AGAIN_TICKS) {
-        this.#waitingReads.unshift(...this.#askedReads.reads);
-        this.#askedReads = undefined;
-      }
+      this.#reads.again(this.#ticks);
       this.#askReads();
     }
     this.#pump();
@@ -268,13 +252,9 @@ export class Replica {
     return this.#node.propose(encodeCommand(command, this.#options.clock.nowMs())) === undefined;
   }
 
-  /** One confirmation at a time; reads that come meanwhile share the next. */
   #askReads(): void {
-    if (this.#askedReads || this.#waitingReads.length === 0 || !this.leads) return;
-    this.#contexts += 1;
-    this.#askedReads = { context: this.#contexts, atTick: this.#ticks, reads: this.#waitingReads };
-    this.#waitingReads = [];
-    this.#node.readIndex(Buffer.from(String(this.#contexts)));
+    const context = this.leads ? this.#reads.next(this.#ticks) : undefined;
+    if (context !== undefined) this.#node.readIndex(Buffer.from(context));
   }
 
   #pumpSoon(): void {
@@ -291,8 +271,11 @@ export class Replica {
     try {
       while (this.#node.hasReady()) {
         const { softState, readStates, messages } = this.#node.ready();
-        for (const { index, requestContext } of readStates)
-          this.#confirm(index, Buffer.from(requestContext).toString());
+        for (const { index, requestContext } of readStates) {
+          this.#reads.confirm(index, Buffer.from(requestContext).toString());
+          this.#askReads();
+        }
+        this.#reads.settle(this.#appliedIndex);
         for (const message of messages) this.#dispatch(message);
         if (softState) this.#changeRole(softState);
       }
@@ -379,7 +362,7 @@ export class Replica {
       this.#appliedIndex = entry.index;
     }
     for (const response of responses) this.#node.step(response);
-    this.#settleReads();
+    this.#reads.settle(this.#appliedIndex);
     this.#compact();
   }
 
@@ -405,26 +388,6 @@ export class Replica {
     // A snapshot that does not name a new member is of no use to it.
     this.#changedMembers = true;
     this.#options.onMembers({ removed: wasMember && !isMember(this.#confState, this.meta.id) });
-  }
-
-  #confirm(index: number, context: string): void {
-    const asked = this.#askedReads;
-    if (asked && String(asked.context) === context) {
-      this.#confirmedReads.push({ index, reads: asked.reads });
-      this.#askedReads = undefined;
-      this.#askReads();
-    }
-    this.#settleReads();
-  }
-
-  #settleReads(): void {
-    if (this.#confirmedReads.length === 0) return;
-    const later: ConfirmedReads[] = [];
-    for (const confirmed of this.#confirmedReads) {
-      if (confirmed.index > this.#appliedIndex) later.push(confirmed);
-      else for (const { resolve } of confirmed.reads) resolve("safe");
-    }
-    this.#confirmedReads = later;
   }
 
   #compact(): void {
@@ -462,12 +425,7 @@ export class Replica {
   #abandon(): void {
     for (const resolve of this.#pending.values()) resolve({ kind: "moved" });
     this.#pending.clear();
-    const confirmed = this.#confirmedReads.flatMap(({ reads }) => reads);
-    const reads = [...this.#waitingReads, ...(this.#askedReads?.reads ?? []), ...confirmed];
-    this.#waitingReads = [];
-    this.#askedReads = undefined;
-    this.#confirmedReads = [];
-    for (const { resolve } of reads) resolve("moved");
+    this.#reads.abandon();
   }
 
   #halt(): void {
