@@ -56,6 +56,7 @@ export class Group implements Executor {
   #replica: Replica | undefined;
   #changing: Promise<void> = Promise.resolve();
   #failure: string | undefined;
+  #begunAtMs = -Infinity;
 
   constructor(name: string, ports: GroupPorts) {
     this.name = name;
@@ -141,7 +142,9 @@ export class Group implements Executor {
   hopeless(): string | undefined {
     if (this.#failure !== undefined) return this.#failure;
     const replica = this.#replica;
-    return !replica || replica.leader !== undefined ? undefined : this.missing();
+    // A member that has just begun had no time to make its links.
+    const isNew = this.#ports.clock.monotonicMs() - this.#begunAtMs < LEADER_PATIENCE_MS;
+    return !replica || isNew || replica.leader !== undefined ? undefined : this.missing();
   }
 
   /** What a majority lacks, as far as this node's links show; undefined when there is one. */
@@ -294,6 +297,7 @@ export class Group implements Executor {
       },
     });
     this.#replica = replica;
+    this.#begunAtMs = clock.monotonicMs();
     replica.start();
   }
 }
