@@ -6,10 +6,8 @@ import {
   createId,
   EasynetError,
   isEasynetError,
-  noMetrics,
   silentLogger,
   systemClock,
-  systemRandom,
   toEasynetError,
 } from "../kernel/index.ts";
 import type { TaskReport } from "../messaging/index.ts";
@@ -32,17 +30,10 @@ import {
 } from "../node/index.ts";
 import { finding } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
-import {
-  createDocuments,
-  createSharedState,
-  type DirectoryNode,
-  type Offer,
-  type RunningDocuments,
-  type RunningState,
-} from "../state/index.ts";
+import type { DirectoryNode, Offer, RunningDocuments, RunningState } from "../state/index.ts";
 import { MemoryStore } from "../storage/index.ts";
-import { FakeNetwork } from "./fake-mesh.ts";
 import { FakeDelivery, FakePost } from "./fake-delivery.ts";
+import { fakeState } from "./fake-state.ts";
 
 /** A function of a fake node; `signal` aborts with the call. A generator's items become item events. */
 export type FakeFunction = (args: readonly unknown[], call: FakeCall) => unknown;
@@ -105,12 +96,9 @@ export class FakeNode implements EasynetNode {
     this.#clock = options.clock ?? systemClock;
     this.#network = options.root ?? generateKeyPair();
     this.#startedAtMs = this.#clock.nowMs();
-    const ports = { clock: this.#clock, random: systemRandom, logger: silentLogger, metrics: noMetrics };
-    const mesh = new FakeNetwork({ clock: this.#clock }).join(this.did);
-    const directory = { nodes: () => [this.#node()] };
-    this.state = createSharedState({ ...ports, mesh, directory, store: new MemoryStore(), epoch: 1 });
-    this.state.start();
-    this.documents = createDocuments({ ...ports, mesh, store: new MemoryStore() });
+    const { state, documents } = fakeState(this.did, this.#clock, () => [this.#node()]);
+    this.state = state;
+    this.documents = documents;
     const granter = options.root && { keyPair: options.root };
     const delivery = new FakeDelivery({ post: new FakePost(), self: this.did, store: new MemoryStore() });
     this.messages = {
