@@ -2,16 +2,7 @@ import { FakeArtifacts } from "./fake-artifacts.ts";
 import { FakeConsensus } from "./fake-consensus.ts";
 import type { Agent, AgentMessage, TaskContext } from "../agents/index.ts";
 import { generateKeyPair, type KeyPair, parseDid } from "../identity/index.ts";
-import {
-  type Clock,
-  createId,
-  EasynetError,
-  isEasynetError,
-  noMetrics,
-  silentLogger,
-  systemClock,
-  systemRandom,
-} from "../kernel/index.ts";
+import { type Clock, createId, EasynetError, isEasynetError, silentLogger, systemClock } from "../kernel/index.ts";
 import type { TaskReport } from "../messaging/index.ts";
 import { KindRegistry } from "../messaging/index.ts";
 import { type AgentCard, type Capability, capabilityWith, type NodeRecord } from "../model/index.ts";
@@ -32,18 +23,11 @@ import {
 } from "../node/index.ts";
 import { finding } from "../node/index.ts";
 import type { CallRequest, RoutedEvent } from "../routing/index.ts";
-import {
-  createDocuments,
-  createSharedState,
-  type DirectoryNode,
-  type Offer,
-  type RunningDocuments,
-  type RunningState,
-} from "../state/index.ts";
+import type { DirectoryNode, Offer, RunningDocuments, RunningState } from "../state/index.ts";
 import { MemoryStore } from "../storage/index.ts";
 import { type FakeFunction, functionAgent, errorEvent } from "./fake-function.ts";
-import { FakeNetwork } from "./fake-network.ts";
 import { FakeDelivery, FakePost } from "./fake-delivery.ts";
+import { fakeState } from "./fake-state.ts";
 
 export interface FakeNodeOptions {
   readonly name?: string;
@@ -99,12 +83,9 @@ export class FakeNode implements EasynetNode {
     this.#clock = options.clock ?? systemClock;
     this.#network = options.root ?? generateKeyPair();
     this.#startedAtMs = this.#clock.nowMs();
-    const ports = { clock: this.#clock, random: systemRandom, logger: silentLogger, metrics: noMetrics };
-    const mesh = new FakeNetwork({ clock: this.#clock }).join(this.did);
-    const directory = { nodes: () => [this.#node()] };
-    this.state = createSharedState({ ...ports, mesh, directory, store: new MemoryStore(), epoch: 1 });
-    this.state.start();
-    this.documents = createDocuments({ ...ports, mesh, store: new MemoryStore() });
+    const { state, documents } = fakeState(this.did, this.#clock, () => [this.#node()]);
+    this.state = state;
+    this.documents = documents;
     const granter = options.root && { keyPair: options.root };
     const delivery = new FakeDelivery({ post: new FakePost(), self: this.did, store: new MemoryStore() });
     this.messages = {

@@ -50,7 +50,8 @@ export function isSameDot(one: Dot, other: Dot): boolean {
 }
 
 export function hasDot(dots: readonly Dot[], dot: Dot): boolean {
-  return dots.some((each) => isSameDot(each, dot));
+  for (const each of dots) if (isSameDot(each, dot)) return true;
+  return false;
 }
 
 /** @param covers what each side knows beside the entry: the vector of this replica, and that of the sender (none for a single change) */
@@ -59,6 +60,8 @@ export function mergeEntry(
   incoming: Incoming,
   covers: { readonly own: Covers; readonly theirs: Covers },
 ): Merged {
+  const one = replaceOne(own, incoming, covers);
+  if (one) return one;
   const added = incoming.siblings.filter(
     (sibling) => !hasDot(own.siblings, sibling) && !covers.own(sibling) && !hasDot(own.superseded, sibling),
   );
@@ -70,6 +73,24 @@ export function mergeEntry(
   const siblings = added.length === 0 ? kept : [...kept, ...added];
   const superseded = looseDots([...own.superseded, ...incoming.superseded, ...removed], covers.own);
   return { entry: { key: own.key, hash: own.hash, siblings, superseded }, added, removed };
+}
+
+/** The common case without detours: one write takes the place of another, or is the first. */
+function replaceOne(
+  own: Entry,
+  { siblings, superseded }: Incoming,
+  covers: { readonly own: Covers; readonly theirs: Covers },
+): Merged | undefined {
+  const [incoming] = siblings;
+  const [before] = own.siblings;
+  if (!incoming || siblings.length > 1 || own.siblings.length > 1 || own.superseded.length > 0) return undefined;
+  if (covers.own(incoming)) return undefined;
+  if (before && (isSameDot(before, incoming) || !(hasDot(superseded, before) || covers.theirs(before))))
+    return undefined;
+  const dots = before && !hasDot(superseded, before) ? [...superseded, before] : superseded;
+  const loose = looseDots(dots, covers.own);
+  const entry = { key: own.key, hash: own.hash, siblings, superseded: loose };
+  return { entry, added: siblings, removed: before ? own.siblings : NOTHING };
 }
 
 /** Those that the vector does not cover, each once. */
@@ -93,7 +114,8 @@ export function mixEntry(salted: number, { siblings }: Entry): number {
 
 /** Whether nothing but deletes is left. */
 export function isTombstone({ siblings }: Entry): boolean {
-  return siblings.every(({ value }) => value === undefined);
+  for (const { value } of siblings) if (value !== undefined) return false;
+  return true;
 }
 
 /** What an entry counts towards the limit of bytes. */

@@ -115,9 +115,21 @@ const VALUES: Readonly<Record<MergeRule, (live: readonly Sibling[], latest: unkn
   "last-writer": (_, latest) => latest,
   "keep-both": (_, latest) => latest,
   max: (live) => Math.max(...live.map(numberOf)),
-  counter: (live) => live.reduce((sum, sibling) => sum + numberOf(sibling), 0),
+  counter: (live) => [...latestOfWriters(live).values()].reduce((sum, sibling) => sum + numberOf(sibling), 0),
   set: elementsOf,
 };
+
+/**
+ * Of one writer only the last sum counts: two of them are there when it crashed before an increment was on its disk, but
+ * not before somebody heard of it. That increment was never confirmed.
+ */
+function latestOfWriters(live: readonly Sibling[]): ReadonlyMap<string, Sibling> {
+  const latest = new Map<string, Sibling>();
+  for (const sibling of live) {
+    if (sibling.counter > (latest.get(sibling.writer)?.counter ?? 0)) latest.set(sibling.writer, sibling);
+  }
+  return latest;
+}
 
 /** Each once, in an order that is the same everywhere. */
 function elementsOf(live: readonly Sibling[]): unknown[] {

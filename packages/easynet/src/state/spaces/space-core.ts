@@ -156,7 +156,8 @@ export class SpaceCore {
     this.#counter += 1;
     const dot = { writer: this.#self, counter: this.#counter };
     const sibling: Sibling = { ...dot, ms, count, value: planned.value, revision };
-    const superseded = [...planned.replaced.map(({ writer, counter }) => ({ writer, counter })), ...own.superseded];
+    const replaced = planned.replaced.map(({ writer, counter }) => ({ writer, counter }));
+    const superseded = own.superseded.length === 0 ? replaced : [...replaced, ...own.superseded];
     const merged = mergeEntry(own, { siblings: [sibling], superseded }, { own: this.#covers, theirs: NOTHING_MORE });
     this.#keep(merged.entry);
     this.#knowledge.arrived({ writer: this.#self, previous, counter: dot.counter });
@@ -209,8 +210,19 @@ export class SpaceCore {
 
   /** Entries of which a replica with that vector does not know every write. */
   *lacking(vector: VersionVector): Generator<Entry, void, void> {
+    // Most entries have one sibling, and neighbours the same writer: this runs over all entries for each answer.
+    let writer = "";
+    let known = 0;
     for (const entry of this.#entries.values()) {
-      if (entry.siblings.some((sibling) => !vector.covers(sibling))) yield entry;
+      for (const sibling of entry.siblings) {
+        if (sibling.writer !== writer) {
+          writer = sibling.writer;
+          known = vector.get(writer);
+        }
+        if (sibling.counter <= known) continue;
+        yield entry;
+        break;
+      }
     }
   }
 
@@ -297,7 +309,7 @@ export class SpaceCore {
     const merged = mergeEntry(own ?? emptyEntry(key), incoming, { own: this.#covers, theirs });
     if (merged.entry.siblings.length > ARRIVING_SHARE * SIBLINGS_COUNT_MAX) return undefined;
     for (const sibling of incoming.siblings) this.#clock.observe(sibling, nowMs);
-    this.#forgetDeletes(merged.removed, incoming.superseded);
+    if (merged.removed.length > 0) this.#forgetDeletes(merged.removed, incoming.superseded);
     if (own || merged.entry.siblings.length > 0 || merged.entry.superseded.length > 0) this.#keep(merged.entry);
     return merged;
   }
