@@ -70,4 +70,4 @@ async function run(): Promise<BenchResult> {
   };
 }
 
-await runBench("state", run, "05-shared-state");
+await runBench("state", run, "05-state");
