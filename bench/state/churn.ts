@@ -70,7 +70,7 @@ export function churn(
     joined += 1;
   };
   const any = (replica: 0 | 1): number => Math.floor(random.next() * owned[replica].length);
-  while (joined < entries) join(joined % 2 === 0 ? 0 : 1);
+  for (let count = 0; count < entries; count++) join(count % 2 === 0 ? 0 : 1);
   subject.exchange();
   const update = (replica: 0 | 1): void => {
     const key = owned[replica][any(replica)] ?? "";

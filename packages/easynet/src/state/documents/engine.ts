@@ -22,10 +22,14 @@ export interface LiveDocument {
   history(): DocumentChange[];
 }
 
-type Loro = typeof import("loro-crdt");
+type Loro = Awaited<ReturnType<typeof importLoro>>;
+
+async function importLoro() {
+  return import("loro-crdt");
+}
 
 /** Loads Loro, which nobody needs who opens no document. @throws {EasynetError} DEPENDENCY_MISSING */
-export async function loadEngine(load: () => Promise<Loro> = async () => import("loro-crdt")): Promise<Engine> {
+export async function loadEngine(load: () => Promise<Loro> = importLoro): Promise<Engine> {
   const loro = await load().catch((cause: unknown) => {
     throw new EasynetError("DEPENDENCY_MISSING", { subject: "A document", packages: "loro-crdt@1.17.1" }, { cause });
   });
