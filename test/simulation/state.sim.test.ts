@@ -20,7 +20,7 @@ function run(profile: StateProfile): (seed: number) => Promise<readonly string[]
 
 describe("nodes that share state", () => {
   test("agree and keep every confirmed write through partitions, power cuts and lost pushes", async () => {
-    expect(await search(seeds(seedCount(8)), run(FEW))).toEqual([]);
+    expect(await search(seeds(seedCount(4)), run(FEW))).toEqual([]);
   }, 120_000);
 
   test("do so when there are 50 of them", async () => {
