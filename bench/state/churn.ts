@@ -69,11 +69,7 @@ export function churn(
     seqs.set(key, 0);
   };
   const any = (replica: 0 | 1): number => Math.floor(random.next() * owned[replica].length);
-<<<<<<< HEAD
   for (let index = 0; index < entries; index++) join(index % 2 === 0 ? 0 : 1);
-=======
-  for (let count = 0; count < entries; count++) join(count % 2 === 0 ? 0 : 1);
->>>>>>> spaces
   subject.exchange();
   const update = (replica: 0 | 1): void => {
     const key = owned[replica][any(replica)] ?? "";

@@ -22,22 +22,11 @@ export interface LiveDocument {
   history(): DocumentChange[];
 }
 
-<<<<<<< HEAD
 const loadLoro = async () => import("loro-crdt");
 type Loro = Awaited<ReturnType<typeof loadLoro>>;
 
 /** Loads Loro, which nobody needs who opens no document. @throws {EasynetError} DEPENDENCY_MISSING */
 export async function loadEngine(load: () => Promise<Loro> = loadLoro): Promise<Engine> {
-=======
-type Loro = Awaited<ReturnType<typeof importLoro>>;
-
-async function importLoro() {
-  return import("loro-crdt");
-}
-
-/** Loads Loro, which nobody needs who opens no document. @throws {EasynetError} DEPENDENCY_MISSING */
-export async function loadEngine(load: () => Promise<Loro> = importLoro): Promise<Engine> {
->>>>>>> spaces
   const loro = await load().catch((cause: unknown) => {
     throw new EasynetError("DEPENDENCY_MISSING", { subject: "A document", packages: "loro-crdt@1.17.1" }, { cause });
   });
