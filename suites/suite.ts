@@ -12,6 +12,8 @@ const FAILURES_SHOWN_MAX = 20;
 
 export interface Case {
   readonly name: string;
+  /** Cases that are counted together. */
+  readonly group?: string;
   /** What is wrong; undefined when the case passed. */
   readonly failure: string | undefined;
 }
@@ -44,6 +46,10 @@ export async function runSuite(suite: Suite): Promise<void> {
     failures.unshift(`the data holds ${cases.length} cases, its README names ${caseCount}`);
   for (const failure of failures.slice(0, FAILURES_SHOWN_MAX)) tell(`${name}: ${failure}`);
   if (failures.length > FAILURES_SHOWN_MAX) tell(`${name}: and ${failures.length - FAILURES_SHOWN_MAX} more failures`);
+  for (const [group, members] of Map.groupBy(cases, (item) => item.group)) {
+    const groupPassed = members.filter(({ failure }) => failure === undefined).length;
+    if (group !== undefined) tell(`${name}: ${group}: ${groupPassed} of ${members.length} passed`);
+  }
   tell(`${name}: ${passed} of ${caseCount} passed`);
   report({ name, passed, failed: failures.length, skipped: 0 });
   if (failures.length > 0) process.exitCode = 1;

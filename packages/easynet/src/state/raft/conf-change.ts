@@ -72,7 +72,8 @@ export const LEAVE_JOINT_ENTRY: Pick<Entry, "type" | "data"> = { type: "EntryCon
 export function decodeConfChange({ type, data }: Pick<Entry, "type" | "data">): ConfChange | ConfChangeV2 | undefined {
   if (type === "EntryNormal") return undefined;
   if (type === "EntryConfChangeV2" && data.length === 0) return LEAVE_JOINT;
-  const [first, second, third] = array(decodeValue(data), 3);
+  // A copy: the decoder leaves a mark on what it reads, and entries are shared.
+  const [first, second, third] = array(decodeValue(data.slice()), 3);
   if (third !== undefined && (!(third instanceof Uint8Array) || third.length > CHANGE_CONTEXT_BYTES_MAX)) {
     throw malformed("its context");
   }

@@ -68,6 +68,9 @@ export function restoreSnapshot(raft: Raft, snapshot: Snapshot): boolean {
   const { id, log, logger } = raft;
   const { index, term, confState } = snapshot.metadata;
   if (index <= log.committed) return false;
+  // Not while older entries are being applied: a change of members among them would be applied to those of the snapshot.
+  // It is sent again.
+  if (log.applying > log.applied) return false;
   assert(raft.state === "StateFollower", "only followers take snapshots");
   const { voters, votersOutgoing, learners } = confState;
   if (![...voters, ...votersOutgoing, ...learners].includes(id)) {

@@ -69,13 +69,11 @@ export class Raft {
     return { term: this.term, vote: this.vote, commit: this.log.committed };
   }
 
+  /** A snapshot is of what is committed, even when the hard state was written before it. */
   loadState({ term, vote, commit }: HardState): void {
     const { committed, lastIndex } = this.log;
-    assert(
-      committed <= commit && commit <= lastIndex,
-      `stored commit ${commit} is not in [${committed}, ${lastIndex}]`,
-    );
-    this.log.committed = commit;
+    assert(commit <= lastIndex, `stored commit index ${commit} is beyond the log's last index ${lastIndex}`);
+    this.log.committed = Math.max(commit, committed);
     this.term = term;
     this.vote = vote;
   }

@@ -64,15 +64,19 @@ export class RawNode implements RaftNode {
   }
 
   propose(data: Uint8Array): StepRefusal | undefined {
-    return this.#propose({ type: "EntryNormal", data });
+    return this.proposeAll([data]);
+  }
+
+  proposeAll(data: readonly Uint8Array[]): StepRefusal | undefined {
+    return data.length === 0 ? undefined : this.#propose(data.map((each) => ({ type: "EntryNormal", data: each })));
   }
 
   proposeConfChange(change: ConfChange | ConfChangeV2): StepRefusal | undefined {
-    return this.#propose(encodeConfChange(change));
+    return this.#propose([encodeConfChange(change)]);
   }
 
-  #propose({ type, data }: Pick<Entry, "type" | "data">): StepRefusal | undefined {
-    const entries: Entry[] = [{ term: 0, index: 0, type, data }];
+  #propose(proposals: readonly Pick<Entry, "type" | "data">[]): StepRefusal | undefined {
+    const entries = proposals.map(({ type, data }): Entry => ({ term: 0, index: 0, type, data }));
     return step(this.#raft, makeMessage({ type: "MsgProp", from: this.#raft.id, entries }));
   }
 
@@ -201,6 +205,11 @@ export class RawNode implements RaftNode {
     const progress = members.map(([member, known]) => known.status(member));
     const confState = tracker.confState();
     return { id, term, vote, commit, lead, raftState, applied, leadTransferee, confState, progress };
+  }
+
+  /** Instead of the one that was drawn, until this node changes its state: whoever should be elected gets less. */
+  setRandomizedElectionTimeout(ticks: number): void {
+    this.#raft.randomizedElectionTimeout = ticks;
   }
 
   reportUnreachable(id: number): void {

@@ -20,7 +20,11 @@ export function createRaft(config: ResolvedConfig): Raft {
   const { term, vote, commit } = hardState;
   if (term !== 0 || vote !== NONE || commit !== 0) raft.loadState(hardState);
   const { log, id } = raft;
-  if (config.applied > 0) log.appliedTo(config.applied, 0);
+  if (config.applied > 0) {
+    // What was applied was committed, even when the hard state was written before.
+    log.commitTo(config.applied);
+    log.appliedTo(config.applied, 0);
+  }
   raft.becomeFollower(raft.term, NONE);
   const last = log.lastEntryId();
   const peers = `peers: [${voterIds(raft.tracker.config).map(hex).join(",")}]`;

@@ -156,7 +156,7 @@ export interface Ready {
   readonly readStates: readonly ReadState[];
   /** To be written to the log BEFORE `messages` are sent; they replace what the log holds from the first one's index on. */
   readonly entries: readonly Entry[];
-  /** To be installed BEFORE anything else is applied; never together with `entries`. */
+  /** To be installed BEFORE `entries` are written and anything else is applied; it replaces the whole log. */
   readonly snapshot: Snapshot | undefined;
   readonly committedEntries: readonly Entry[];
   readonly messages: readonly Message[];
@@ -271,6 +271,8 @@ export interface RaftNode {
   step(message: Message): StepRefusal | undefined;
   campaign(): StepRefusal | undefined;
   propose(data: Uint8Array): StepRefusal | undefined;
+  /** Several at once, in one append to each member: all of them or none. */
+  proposeAll(data: readonly Uint8Array[]): StepRefusal | undefined;
   /** Dropped silently (as an empty entry) while another change is pending: see `Ready.committedEntries`. */
   proposeConfChange(change: ConfChange | ConfChangeV2): StepRefusal | undefined;
   /** To be called for each committed change, unless the application rejects it. */
