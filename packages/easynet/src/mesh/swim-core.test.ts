@@ -61,6 +61,13 @@ describe("the failure detector", () => {
     ]);
   });
 
+  test("reports that a member runs as another process, though it lives as before, and not that it said so again", () => {
+    const swim = linked();
+    const changes = (item: SwimUpdate): SwimEffect[] => hear(swim, [item]).filter(({ kind }) => kind === "changed");
+    expect(changes(update(other, { epoch: 2 }))).toMatchObject([{ did: other, from: "alive", to: "alive" }]);
+    expect(changes(update(other, { epoch: 2, incarnation: 1 }))).toEqual([]);
+  });
+
   test("asks others when a member does not answer, suspects it when they say no, and declares it dead", () => {
     const swim = linked();
     swim.step({ kind: "link-down", peer: other }, 100);

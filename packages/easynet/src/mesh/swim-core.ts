@@ -232,6 +232,8 @@ export class SwimCore {
   /** @param from its status before; undefined for somebody new */
   #apply(member: SwimMember, update: SwimUpdate, from: SwimMember["status"] | undefined): void {
     const { epoch, incarnation, status, by } = update;
+    // A directory that knew only the earlier process could not take our word for the later one until now.
+    const isAnother = epoch !== member.epoch;
     member.accusers.clear();
     this.#partCount += Number(takesPart(status)) - Number(takesPart(member.status));
     Object.assign(member, { epoch, incarnation, status, by });
@@ -244,7 +246,7 @@ export class SwimCore {
     } else if (!takesPart(status)) {
       this.#sweepAtMs = Math.min(this.#sweepAtMs, this.#endsAtMs(member));
     }
-    if (from !== status) this.#effects.push({ kind: "changed", did: member.did, from, to: status });
+    if (from !== status || isAnother) this.#effects.push({ kind: "changed", did: member.did, from, to: status });
   }
 
   /** One more accuser: the suspicion shortens, and the confirmation is news. */

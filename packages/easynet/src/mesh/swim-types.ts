@@ -45,6 +45,7 @@ export type SwimMode = "alive" | "maintenance" | "left";
 
 export type SwimEffect =
   | { readonly kind: "send"; readonly to: Did; readonly message: SwimMessage }
+  /** Another status, or another process of the member, be its status the same. */
   | { readonly kind: "changed"; readonly did: Did; readonly from: NodeStatus | undefined; readonly to: NodeStatus }
   | { readonly kind: "count"; readonly what: "probe-failed" | "refuted" | "starved" | "members-limit" };
 
