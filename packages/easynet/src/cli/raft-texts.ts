@@ -9,7 +9,7 @@ export const RAFT_TEXTS_EN = {
   "raft.group": "the group (default main)",
   "raft.yes": "do it: what the lost members decided alone is lost",
   "raft.none": "this node knows no group yet; the node that made the network founds one as it starts",
-  "raft.line": "{group}: {role}, led by {leader}, {voters} voters, {learners} learners, decided up to {commit}",
+  "raft.line": "{group}: {role}, led by {leader}, voters: {voters}, learners: {learners}, decided up to {commit}",
   "raft.nobody": "nobody",
   "raft.refused": "  nothing can be decided from here: {reason}",
   "raft.survives.0": "  one node decides: when it is away, decisions wait; {copies} other nodes hold a copy",
