@@ -50,6 +50,11 @@ export class Libp2pConnection implements FabricConnection {
     });
   }
 
+  /** As libp2p knows it. */
+  get raw(): Connection {
+    return this.#connection;
+  }
+
   async openLane(lane: string): Promise<LaneStream> {
     const protocol = this.#options.protocolOf(lane);
     if (protocol === undefined) {
