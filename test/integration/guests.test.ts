@@ -95,3 +95,17 @@ test("a guest is dropped for what it sent, and the node goes on", async () => {
   expect(host.addresses()).toHaveLength(1);
   await Promise.all([host.stop(), program.stop()]);
 });
+
+test.for(["yamux", "lanes"] as const)("connections on %s that are refused at once do no harm", async (muxer) => {
+  const [host, other] = [await open({}), await open({ muxer })];
+  let refused = 0;
+  host.onConnection((connection) => {
+    refused++;
+    connection.abort(new Error("refused"));
+  });
+  await Promise.all([host.start(), other.start()]);
+  for (let count = 0; count < 40; count++) await other.dial(host.addresses()[0] ?? "").catch(() => undefined);
+  await until("all are refused", () => refused === 40);
+  expect(refused).toBe(40);
+  await Promise.all([host.stop(), other.stop()]);
+});

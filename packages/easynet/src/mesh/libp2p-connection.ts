@@ -98,7 +98,10 @@ export class Libp2pConnection implements FabricConnection {
   }
 
   abort(reason: Error): void {
-    if (!this.#closed) this.#connection.abort(reason);
+    if (this.#closed) return;
+    if (this.#options.muxer) this.#connection.abort(reason);
+    // Not while it is being announced: to drop a TLS socket under yamux from there ends the process (Node 26).
+    else setImmediate(() => this.#connection.abort(reason));
   }
 
   /** Takes a stream that the other end opened; called synchronously when libp2p hands it over. */
