@@ -84,3 +84,16 @@ test("the quota of the settings holds: what is pinned stays, the rest makes room
     await expect(network.start("birch", { artifactQuota })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
   }
 });
+
+test("what is put with --public is shown as such, and nothing else is", async () => {
+  await using network = new TestNetwork();
+  const { node } = await network.start("amber", { ipfs: "on" });
+  const file = join(network.folder, "in.bin");
+  for (const [content, ...flags] of [["one"], ["two", "--public"]] as const) {
+    writeFileSync(file, content);
+    expect(await cli(["artifact", "put", file, ...flags], { home: node.home })).toMatchObject({ code: 0, stderr: "" });
+  }
+  expect(node.artifacts.list().map((each) => each.public)).toEqual([undefined, true]);
+  const listed = await cli(["artifact", "list"], { home: node.home });
+  expect(listed.stdout.match(/complete, public/g)).toHaveLength(1);
+});

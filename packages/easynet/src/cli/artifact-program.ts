@@ -8,6 +8,7 @@ export function declareArtifact(parent: Command, context: CliContext): void {
   sub("put", "artifact.put")
     .argument("<file>", context.text("artifact.file"))
     .option("--pin", context.text("artifact.pin"))
+    .option("--public", context.text("artifact.public"))
     .action(async (file, options) => (await import("./commands/artifact.ts")).putArtifact(context, file, options));
   sub("get", "artifact.get")
     .argument("<cid>", context.text("artifact.cid"))

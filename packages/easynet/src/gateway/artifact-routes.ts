@@ -14,6 +14,7 @@ const artifactSchema = z
     cid: z.string().describe("Content address: CID version 1 in base32."),
     bytes: z.number(),
     pinned: z.boolean().describe("Stays when the store is full."),
+    public: z.literal(true).optional().describe("Nodes of IPFS get it too, where the setting ipfs is on."),
     complete: z.boolean().describe("False: only a part of it is here."),
     usedAtMs: z.number(),
     expiresAtMs: z.number().optional().describe("Removed then, because it came with a message; absent = kept."),
@@ -41,7 +42,10 @@ export function artifactBodyRoutes({ options, bodies }: RouteContext): FastifyPl
           summary: "Keep the bytes of the body as an artifact",
           description: `The body is the content, as ${BINARY}, of any length up to the limit; it is read as a stream.`,
           consumes: [BINARY],
-          querystring: z.strictObject({ pin: z.enum(["true", "false"]).optional() }),
+          querystring: z.strictObject({
+            pin: z.enum(["true", "false"]).optional(),
+            public: z.enum(["true", "false"]).optional().describe("Anybody may get it, not only members."),
+          }),
           response: { 200: artifactSchema, ...problems },
         },
       },
@@ -49,7 +53,7 @@ export function artifactBodyRoutes({ options, bodies }: RouteContext): FastifyPl
         if (!(body instanceof Readable)) {
           throw new EasynetError("INVALID_ARGUMENT", { subject: "The request body", reason: `it is not ${BINARY}` });
         }
-        return artifacts.put(body, { pin: query.pin === "true" });
+        return artifacts.put(body, { pin: query.pin === "true", public: query.public === "true" });
       },
     );
     app.get(

@@ -18,6 +18,29 @@ export interface Fabric {
   dial(address: string, options?: { readonly signal?: AbortSignal }): Promise<FabricConnection>;
   /** Called for each connection that somebody else opened, before any of its lanes. One handler. */
   onConnection(handler: (connection: FabricConnection) => void): void;
+  /** Absent unless it was asked for, and where only easynet is spoken. */
+  readonly guests?: Guests | undefined;
+}
+
+/**
+ * Protocols of other programs over libp2p on the node's own port, with whoever proves a key: guests are no members, and
+ * a connection between two easynet nodes carries none of this.
+ */
+export interface Guests {
+  /** Before `start` of the fabric. The handler listens to the stream at once. */
+  handle(protocol: string, handler: (guest: Guest, stream: LaneStream) => void): Promise<void>;
+  /** @throws {EasynetError} PEER_UNREACHABLE, INVALID_ARGUMENT */
+  dial(address: string, signal: AbortSignal): Promise<Guest>;
+}
+
+/** A connection with such a program; it ends when nothing is opened on it for a while. */
+export interface Guest {
+  readonly remote: Did;
+  readonly direction: "inbound" | "outbound";
+  /** @throws {EasynetError} LINK_CLOSED, also when the other end does not speak it */
+  open(protocol: string): Promise<LaneStream>;
+  onClose(handler: () => void): void;
+  abort(reason: Error): void;
 }
 
 export interface FabricConnection {

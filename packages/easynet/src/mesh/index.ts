@@ -1,5 +1,5 @@
 export { FULL_MESH_COUNT_MAX } from "./active-view-core.ts";
-export type { Fabric, FabricConnection, LaneStream } from "./fabric.ts";
+export type { Fabric, FabricConnection, Guest, Guests, LaneStream } from "./fabric.ts";
 export { createGossip, type Gossip, type GossipHandler, type GossipOptions } from "./gossip.ts";
 export { parseAddress } from "./libp2p-address.ts";
 export { createLibp2pFabric, type Libp2pFabricOptions } from "./libp2p-fabric.ts";

@@ -50,6 +50,11 @@ export class Libp2pConnection implements FabricConnection {
     });
   }
 
+  /** As libp2p knows it. */
+  get raw(): Connection {
+    return this.#connection;
+  }
+
   async openLane(lane: string): Promise<LaneStream> {
     const protocol = this.#options.protocolOf(lane);
     if (protocol === undefined) {
@@ -93,7 +98,10 @@ export class Libp2pConnection implements FabricConnection {
   }
 
   abort(reason: Error): void {
-    if (!this.#closed) this.#connection.abort(reason);
+    if (this.#closed) return;
+    if (this.#options.muxer) this.#connection.abort(reason);
+    // Not while it is being announced: to drop a TLS socket under yamux from there ends the process (Node 26).
+    else setImmediate(() => this.#connection.abort(reason));
   }
 
   /** Takes a stream that the other end opened; called synchronously when libp2p hands it over. */

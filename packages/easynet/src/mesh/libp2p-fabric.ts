@@ -3,10 +3,11 @@ import type { Libp2p, Libp2pOptions } from "libp2p";
 import type { Did, KeyPair } from "../identity/index.ts";
 import { type Clock, EasynetError, type Logger, type Metrics, startDeadline, systemClock } from "../kernel/index.ts";
 import { LANES } from "../wire/index.ts";
-import type { Fabric, FabricConnection } from "./fabric.ts";
+import type { Fabric, FabricConnection, Guest, Guests } from "./fabric.ts";
 import { advertisedAddresses, didFromPeerId, formatAddress, parseAddress } from "./libp2p-address.ts";
 import { Libp2pConnection } from "./libp2p-connection.ts";
 import { dialError, listenError } from "./libp2p-errors.ts";
+import { Libp2pGuests } from "./libp2p-guests.ts";
 import { LANE_BUFFERED_BYTES_MAX } from "./libp2p-lane.ts";
 import type { LaneMuxerFactory } from "./libp2p-lane-muxer.ts";
 
@@ -39,6 +40,8 @@ export interface Libp2pFabricOptions {
    * @default "lanes"
    */
   readonly muxer?: "lanes" | "yamux";
+  /** Whether other programs over libp2p may connect too; see `Guests`. @default false */
+  readonly guests?: boolean;
   /** @default systemClock */
   readonly clock?: Clock;
   readonly logger: Logger;
@@ -59,7 +62,7 @@ export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<
     { createLibp2p },
     transport,
     { yamux },
-    { generateKeyPairFromSeed },
+    { generateKeyPairFromSeed, publicKeyToProtobuf },
     { peerIdFromString },
     { multiaddr },
     own,
@@ -74,9 +77,10 @@ export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<
   ]);
   const lanes = new own.LaneMuxerFactory((lane) => LANE_URGENCY.get(lane) ?? LANES.length);
   const { keyPair, clock = systemClock } = options;
+  const privateKey = await generateKeyPairFromSeed("Ed25519", options.keyPair.exportSeed());
   const node = await createLibp2p({
     start: false,
-    privateKey: await generateKeyPairFromSeed("Ed25519", options.keyPair.exportSeed()),
+    privateKey,
     addresses: { listen },
     logger: quietLogger(options.logger),
     transports: [transport],
@@ -112,7 +116,15 @@ export async function createLibp2pFabric(options: Libp2pFabricOptions): Promise<
     },
     connectionMonitor: { enabled: false },
   });
-  return new Libp2pFabric(options, { node, parse: multiaddr, lanes });
+  const guests = options.guests === true && {
+    guests: new Libp2pGuests({
+      publicKey: publicKeyToProtobuf(privateKey.publicKey),
+      clock,
+      logger: options.logger,
+      handle: (protocol, handler, limits) => node.handle(protocol, handler, limits),
+    }),
+  };
+  return new Libp2pFabric(options, { node, parse: multiaddr, lanes, ...guests });
 }
 
 async function loadTcp(): Promise<TransportFactory> {
@@ -138,10 +150,12 @@ interface Libp2pParts {
   readonly node: Libp2p;
   readonly parse: (text: string) => Connection["remoteAddr"];
   readonly lanes: LaneMuxerFactory;
+  readonly guests?: Libp2pGuests;
 }
 
 class Libp2pFabric implements Fabric {
   readonly self: Did;
+  readonly guests: Guests | undefined;
   readonly #options: Libp2pFabricOptions;
   readonly #node: Libp2p;
   readonly #parts: Libp2pParts;
@@ -157,6 +171,11 @@ class Libp2pFabric implements Fabric {
     this.#node = parts.node;
     this.#parts = parts;
     this.#clock = options.clock ?? systemClock;
+    const { guests } = parts;
+    this.guests = guests && {
+      handle: (protocol, handler) => guests.handle(protocol, handler),
+      dial: (address, signal) => this.#dialGuest(guests, address, signal),
+    };
     this.#node.addEventListener("connection:open", (event) => this.#open(event.detail));
     this.#node.addEventListener("connection:close", (event) => this.#connections.delete(event.detail.id));
   }
@@ -167,8 +186,11 @@ class Libp2pFabric implements Fabric {
         protocol,
         (stream, connection) => {
           const known = this.#connections.get(connection.id);
-          if (known) known.accept(lane, stream);
-          else stream.abort(new Error("the connection is not known"));
+          if (known) {
+            // A yamux connection is a member's from its first lane on.
+            if (this.#parts.guests?.leave(connection) === true) this.#announce(known);
+            known.accept(lane, stream);
+          } else stream.abort(new Error("the connection is not known"));
         },
         { maxInboundStreams: STREAMS_PER_LANE_MAX, maxOutboundStreams: STREAMS_PER_LANE_MAX },
       );
@@ -198,12 +220,25 @@ class Libp2pFabric implements Fabric {
   }
 
   async dial(address: string, options: { readonly signal?: AbortSignal } = {}): Promise<FabricConnection> {
+    return this.#dialWithin(address, options.signal);
+  }
+
+  async #dialGuest(guests: Libp2pGuests, address: string, signal: AbortSignal): Promise<Guest> {
+    const { raw, remote } = await this.#dialWithin(address, signal);
+    const guest = this.#parts.lanes.muxerOf(raw) ? undefined : guests.welcome(raw);
+    if (guest) return guest;
+    guests.end(raw, "it is no guest");
+    const reason = "it is an easynet node, or there are too many guests";
+    throw new EasynetError("PEER_UNREACHABLE", { peer: remote, reason });
+  }
+
+  async #dialWithin(address: string, signal: AbortSignal | undefined): Promise<Libp2pConnection> {
     const target = formatAddress(parseAddress(address));
     using deadline = startDeadline({
       clock: this.#clock,
       subject: `The dial to ${address}`,
       timeoutMs: DIAL_TIMEOUT_MS,
-      signal: options.signal,
+      signal,
     });
     try {
       const connection = await this.#dialAlone(target, deadline.signal);
@@ -249,7 +284,10 @@ class Libp2pFabric implements Fabric {
     });
     this.#connections.set(connection.id, opened);
     this.#options.metrics.count("easynet_fabric_connections_total", { direction: connection.direction });
-    if (connection.direction === "inbound") this.#announce(opened);
+    const { guests, lanes } = this.#parts;
+    if (connection.direction === "outbound") return opened;
+    if (guests && !lanes.muxerOf(connection)) guests.welcome(connection);
+    else this.#announce(opened);
     return opened;
   }
 

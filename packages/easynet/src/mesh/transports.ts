@@ -28,7 +28,8 @@ export async function createFabric(options: FabricOptions): Promise<Fabric> {
 async function openPart(part: Part, options: FabricOptions, listen: readonly NodeAddress[]): Promise<Fabric> {
   const own = listen.filter(({ transport }) => PART_OF[transport] === part);
   const listenAddresses = own.map((address) => formatAddress(address));
-  if (part !== "ws") return createLibp2pFabric({ ...options, listenAddresses, transport: part });
+  const guests = part === "tcp" && options.guests === true;
+  if (part !== "ws") return createLibp2pFabric({ ...options, listenAddresses, transport: part, guests });
   const { WebSocketFabric } = await import("./ws-fabric.ts");
   return new WebSocketFabric({ ...options, listenAddresses });
 }
@@ -42,6 +43,7 @@ interface TransportsParts {
 
 class TransportsFabric implements Fabric {
   readonly self: Fabric["self"];
+  readonly guests: Fabric["guests"];
   readonly #given: TransportsParts;
   /** Parts that are started, or starting. */
   readonly #parts = new Map<Part, Promise<Fabric>>();
@@ -54,6 +56,7 @@ class TransportsFabric implements Fabric {
   constructor(parts: TransportsParts) {
     this.#given = parts;
     this.self = parts.tcp.self;
+    this.guests = parts.tcp.guests;
   }
 
   async start(): Promise<void> {

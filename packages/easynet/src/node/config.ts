@@ -103,6 +103,10 @@ export const configSchema = z.strictObject({
   holdMail: z.coerce.number().int().min(0).max(100_000),
   /** Most that artifacts may take on disk; at least 1 MiB. */
   artifactQuota: bytes,
+  /** Nodes of IPFS that reach this one may get artifacts that are public. */
+  ipfs: flag,
+  /** Addresses over TCP of nodes of IPFS that are asked, when `ipfs` is on, for artifacts that no member has. */
+  ipfsPeers: list,
   /** Mirrors topics to other systems. As a variable: JSON. */
   bridges: z.union([bridges, json.pipe(bridges)]),
   logLevel: z.enum(["silent", "error", "warn", "info", "debug"]),
@@ -125,6 +129,8 @@ const DEFAULTS = {
   relay: true,
   holdMail: 16,
   artifactQuota: 8 * 2 ** 30,
+  ipfs: false,
+  ipfsPeers: [],
   bridges: {},
   logLevel: "info",
 } as const;
@@ -192,6 +198,8 @@ function originsOf(origin: Partial<Record<string, ConfigOrigin>>): Record<Config
     relay: of("relay"),
     holdMail: of("holdMail"),
     artifactQuota: of("artifactQuota"),
+    ipfs: of("ipfs"),
+    ipfsPeers: of("ipfsPeers"),
     bridges: of("bridges"),
     logLevel: of("logLevel"),
   };

@@ -17,6 +17,7 @@ import {
   createPunch,
   createRelay,
   type FabricMesh,
+  type Guests,
   type Mdns,
   type Mesh,
   networkTag,
@@ -60,12 +61,13 @@ export async function startNode(loaded: LoadedConfig): Promise<StartedNode> {
   const config = loaded.value;
   await using cleanup = new AsyncDisposableStack();
   const foundation = await openFoundation(loaded, cleanup);
-  const { shared, home, nodeKey, name, store, access, network, epoch, entrance, mesh } = foundation;
+  const { shared, home, nodeKey, name, store, access, network, epoch, entrance, mesh, guests } = foundation;
   const { logger, metrics } = shared;
   const punch = cleanup.use(createPunch({ ...shared, mesh, keyPair: nodeKey }));
   const ground = { ...shared, mesh, keyPair: nodeKey, epoch, store };
   const quota = { storeBytesMax: config.artifactQuota };
-  const artifacts = await createArtifacts({ ...ground, folder: home.artifactsPath, limits: quota });
+  const ipfs = guests && { guests, peers: config.ipfsPeers };
+  const artifacts = await createArtifacts({ ...ground, folder: home.artifactsPath, limits: quota, ipfs });
   const knowing = createKnowing({ ...ground, founds: entrance.holdsRoot });
   const { directory } = knowing;
   const holding = { entrance, holdBytesMax: config.holdMail * MIB };
@@ -129,7 +131,7 @@ async function openFoundation(loaded: LoadedConfig, cleanup: AsyncDisposableStac
   const epoch = await nextEpoch(store, shared.clock);
   const network = { did: parseDid(access.membership.network), name: access.membership.networkName };
   const entrance = cleanup.use(new Entrance({ ...shared, home, nodeKey, access, network, store }));
-  const mesh = await openMesh(loaded, {
+  const { mesh, guests } = await openMesh(loaded, {
     ...shared,
     nodeKey,
     name,
@@ -137,7 +139,7 @@ async function openFoundation(loaded: LoadedConfig, cleanup: AsyncDisposableStac
     entrance,
   });
   entrance.open(mesh);
-  return { shared, home, lock, nodeKey, name, store, access, resources, epoch, network, entrance, mesh };
+  return { shared, home, lock, nodeKey, name, store, access, resources, epoch, network, entrance, mesh, guests };
 }
 
 interface TaskParts extends SharedPorts {
@@ -177,13 +179,19 @@ interface MeshParts extends SharedPorts {
   readonly entrance: Entrance;
 }
 
+interface OpenedMesh {
+  readonly mesh: FabricMesh;
+  /** Undefined unless the settings let other programs in. */
+  readonly guests: Guests | undefined;
+}
+
 /** Direct links, and those that other members carry. */
-async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<FabricMesh> {
+async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<OpenedMesh> {
   const { nodeKey, network, clock, entrance } = parts;
-  const { listenHost, alsoListen, announce, relay: carries } = loaded.value;
+  const { listenHost, alsoListen, announce, relay: carries, ipfs: guests } = loaded.value;
   const port = await choosePort(loaded, "listenPort", listenHost);
   const listenAddresses = [`${listenHost}:${port}`, ...alsoListen];
-  const fabric = await createFabric({ ...parts, keyPair: nodeKey, listenAddresses, announce });
+  const fabric = await createFabric({ ...parts, keyPair: nodeKey, listenAddresses, announce, guests });
   const relay = createRelay({ ...parts, fabric, keyPair: nodeKey, carries });
   const mesh = createMesh({
     ...parts,
@@ -194,7 +202,7 @@ async function openMesh(loaded: LoadedConfig, parts: MeshParts): Promise<FabricM
     verifyMember: (bytes, member) => verifyMembership(bytes, { network, member, nowMs: clock.nowMs() }),
   });
   relay.use(mesh);
-  return mesh;
+  return { mesh, guests: fabric.guests };
 }
 
 interface MdnsParts extends SharedPorts {

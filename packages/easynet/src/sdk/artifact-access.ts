@@ -7,14 +7,17 @@ import { answerOf, type LocalApi, requestOverHttp } from "./over-http.ts";
 /** Large data by content address: whoever knows the address, and is a member, may get it. */
 export interface ArtifactAccess {
   /**
-   * Keeps bytes on the node and tells their address.
+   * Keeps bytes on the node and tells their address. Public: nodes of IPFS get it too, where the setting `ipfs` is on.
    *
    * ```ts
    * const { cid } = await client.artifacts.put(createReadStream("model.bin"));
    * ```
    * @throws {EasynetError} ARTIFACT_TOO_LARGE, ARTIFACTS_FULL, STORAGE_FULL; nothing is kept then
    */
-  put(content: Uint8Array | ByteSource, options?: { readonly pin?: boolean }): Promise<ArtifactReport>;
+  put(
+    content: Uint8Array | ByteSource,
+    options?: { readonly pin?: boolean; readonly public?: boolean },
+  ): Promise<ArtifactReport>;
   /**
    * The bytes, in parts and in order; fetched from members first when the node does not have them.
    * @throws {EasynetError} ARTIFACT_ID_INVALID, ARTIFACT_NOT_FOUND, ARTIFACT_UNREACHABLE, ARTIFACT_FORGED, …
@@ -41,10 +44,14 @@ export function artifactsOfNode({ artifacts }: EasynetNode): ArtifactAccess {
 export function artifactsOverHttp(api: LocalApi): ArtifactAccess {
   const pathOf = (cid: string): string => `/api/artifacts/${encodeURIComponent(cid)}`;
   return {
-    put: async (content, { pin = false } = {}) => {
+    put: async (content, { pin = false, ...given } = {}) => {
       const body = Readable.toWeb(Readable.from(partsOf(content)));
       const headers = { "content-type": "application/octet-stream" };
-      const answer = await requestOverHttp(api, `/api/artifacts?pin=${pin}`, { method: "POST", headers, body });
+      const answer = await requestOverHttp(api, `/api/artifacts?pin=${pin}&public=${given.public === true}`, {
+        method: "POST",
+        headers,
+        body,
+      });
       const stored = await answerOf(answer);
       if (isArtifact(stored)) return stored;
       throw new EasynetError("INTERNAL", { reason: "the node sent no artifact" });

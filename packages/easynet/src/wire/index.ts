@@ -8,4 +8,5 @@ export { FLUSH_BYTES, FrameWriter } from "./frame-writer.ts";
 export { type Lane, LANES } from "./lanes.ts";
 export { FRAME_BYTES_MAX, HELLO_BYTES_MAX } from "./limits.ts";
 export { cardClaim, signCard, verifyCard, type VerifyCardOptions } from "./signed-card.ts";
+export { decodeProtobuf, decodeVarint, encodeProtobuf, encodeVarint, type ProtobufField } from "./protobuf.ts";
 export { negotiateVersion, PROTOCOL_VERSIONS, type VersionRange } from "./version.ts";

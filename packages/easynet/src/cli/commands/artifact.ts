@@ -12,10 +12,10 @@ const PROGRESS_STEP_MS = 250;
 export async function putArtifact(
   context: CliContext,
   file: string,
-  options: { readonly pin?: boolean },
+  options: { readonly pin?: boolean; readonly public?: boolean },
 ): Promise<void> {
   const client = LocalClient.open(context.home);
-  const path = `/api/artifacts${options.pin === true ? "?pin=true" : ""}`;
+  const path = `/api/artifacts?pin=${options.pin === true}&public=${options.public === true}`;
   const source = file === "-" ? process.stdin : await opened(file);
   const stored = await context.interruptible((signal) =>
     client.upload({ path, source: told(context, source), signal }),
@@ -56,9 +56,13 @@ export async function listArtifacts(context: CliContext): Promise<void> {
   else if (answer.artifacts.length === 0) context.say(context.text("artifact.none"));
   else {
     const nowMs = Date.now();
-    const rows = answer.artifacts.map(({ cid, bytes, complete, pinned, usedAtMs }) => {
+    const rows = answer.artifacts.map(({ cid, bytes, complete, pinned, usedAtMs, public: shared }) => {
       const state = context.text(complete ? "artifact.complete" : "artifact.partial");
-      const words = pinned ? `${state}, ${context.text("artifact.pinned")}` : state;
+      const more = [
+        ...(pinned ? [context.text("artifact.pinned")] : []),
+        ...(shared ? [context.text("artifact.isPublic")] : []),
+      ];
+      const words = [state, ...more].join(", ");
       return [cid, formatBytes(bytes), words, formatAge(nowMs - usedAtMs, context.language)];
     });
     context.printTable(["column.id", "column.bytes", "column.state", "column.since"], rows);

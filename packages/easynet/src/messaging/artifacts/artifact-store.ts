@@ -30,6 +30,7 @@ interface Entry {
   bytes: number;
   complete: boolean;
   pinned: boolean;
+  isPublic: boolean;
   usedAtMs: number;
   /** Undefined: kept until there is no room. */
   expiresAtMs: number | undefined;
@@ -54,6 +55,8 @@ export class ArtifactStore {
   readonly #options: ArtifactStoreOptions;
   readonly #blocks: BlockStore;
   readonly #entries = new Map<string, Entry>();
+  /** Blocks of public artifacts; undefined when that may have changed. */
+  #public: ReadonlySet<string> | undefined;
 
   private constructor(options: ArtifactStoreOptions, files: BlockFiles) {
     this.#options = options;
@@ -103,6 +106,7 @@ export class ArtifactStore {
       // Both may hold the same blocks: the entry takes them over, then this hold lets go.
       for (const hash of hold.hashes) this.#blocks.adopt(entry.hold, hash, 0);
       Object.assign(entry, { bytes, complete: true, pinned: entry.pinned || options.pin === true });
+      entry.isPublic ||= options.public === true;
       await this.#save(entry);
       return reportOf(entry);
     } finally {
@@ -136,6 +140,14 @@ export class ArtifactStore {
   /** A block of any artifact here. */
   async block(hash: string): Promise<Uint8Array | undefined> {
     return this.#blocks.read(hash);
+  }
+
+  /** Whether a block belongs to an artifact that anybody may get. */
+  isPublic(hash: string): boolean {
+    this.#public ??= new Set(
+      [...this.#entries.values()].flatMap(({ isPublic, hold }) => (isPublic ? [...hold.hashes] : [])),
+    );
+    return this.#public.has(hash);
   }
 
   /** Somebody else wants it too: for longer, or without an end. */
@@ -238,6 +250,7 @@ export class ArtifactStore {
       bytes: 0,
       complete: false,
       pinned: false,
+      isPublic: false,
       usedAtMs,
       expiresAtMs: options.expiresAtMs,
       users: 0,
@@ -289,12 +302,15 @@ export class ArtifactStore {
     return true;
   }
 
-  async #save({ text, bytes, complete, pinned, usedAtMs, expiresAtMs }: Entry): Promise<void> {
-    const value = encodeValue([bytes, complete, pinned, usedAtMs, expiresAtMs ?? null]);
+  async #save(entry: Entry): Promise<void> {
+    const { text, bytes, complete, pinned, usedAtMs, expiresAtMs, isPublic } = entry;
+    if (isPublic) this.#public = undefined;
+    const value = encodeValue([bytes, complete, pinned, usedAtMs, expiresAtMs ?? null, isPublic]);
     await this.#options.store.commit([{ kind: "put", space: SPACE, key: text, value }]);
   }
 
-  async #forget({ text }: Entry): Promise<void> {
+  async #forget({ text, isPublic }: Entry): Promise<void> {
+    if (isPublic) this.#public = undefined;
     await this.#options.store.commit([{ kind: "delete", space: SPACE, key: text }]);
   }
 
@@ -337,10 +353,16 @@ function entryOf(text: string, value: Uint8Array): Entry | undefined {
   try {
     const fields = decodeValue(value);
     if (!Array.isArray(fields)) return undefined;
-    const [bytes, complete, pinned, usedAtMs, expires]: readonly unknown[] = fields;
+    const [bytes, complete, pinned, usedAtMs, expires, open]: readonly unknown[] = fields;
     if (typeof bytes !== "number" || typeof usedAtMs !== "number") return undefined;
     const expiresAtMs = typeof expires === "number" ? expires : undefined;
-    const state = { complete: complete === true, pinned: pinned === true, users: 0, expiresAtMs };
+    const state = {
+      complete: complete === true,
+      pinned: pinned === true,
+      isPublic: open === true,
+      users: 0,
+      expiresAtMs,
+    };
     return { cid: parseCid(text), text, hold: { hashes: new Set() }, bytes, usedAtMs, ...state };
   } catch {
     return undefined;
@@ -353,6 +375,7 @@ function extend(entry: Entry, { expiresAtMs }: KeepOptions): void {
   entry.expiresAtMs = expiresAtMs === undefined ? undefined : Math.max(entry.expiresAtMs, expiresAtMs);
 }
 
-function reportOf({ text, bytes, pinned, complete, usedAtMs, expiresAtMs }: Entry): ArtifactReport {
-  return { cid: text, bytes, pinned, complete, usedAtMs, ...(expiresAtMs !== undefined && { expiresAtMs }) };
+function reportOf({ text, bytes, pinned, complete, usedAtMs, expiresAtMs, isPublic }: Entry): ArtifactReport {
+  const rest = { ...(isPublic && { public: true as const }), ...(expiresAtMs !== undefined && { expiresAtMs }) };
+  return { cid: text, bytes, pinned, complete, usedAtMs, ...rest };
 }

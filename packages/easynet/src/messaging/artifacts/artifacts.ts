@@ -3,7 +3,8 @@ import type { Mesh } from "../../mesh/index.ts";
 import type { Store } from "../../storage/index.ts";
 import { FRAME_TYPES } from "../../wire/index.ts";
 import { ArtifactStore } from "./artifact-store.ts";
-import { formatCid, parseCid } from "./cid.ts";
+import { Bitswap, type IpfsOptions } from "./bitswap.ts";
+import { type Cid, formatCid, parseCid } from "./cid.ts";
 import { type ArtifactLimits, defaultArtifactLimits } from "./limits.ts";
 import { Provider } from "./provider.ts";
 import { Transfer } from "./transfer.ts";
@@ -21,18 +22,31 @@ export interface ArtifactsOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly limits?: Partial<ArtifactLimits>;
+  /** Undefined: only members. The fabric must not run yet. */
+  readonly ipfs?: IpfsOptions | undefined;
 }
 
-/** Finds what is on disk, and serves it from then on. @throws {EasynetError} STORAGE_FAILED */
+/**
+ * Finds what is on disk, and serves it from then on.
+ * @throws {EasynetError} STORAGE_FAILED; INVALID_ARGUMENT and CONFIG_INVALID for an address of a node of IPFS
+ */
 export async function createArtifacts(options: ArtifactsOptions): Promise<Artifacts> {
   const limits = { ...defaultArtifactLimits, ...options.limits };
   const logger = options.logger.child({ component: "artifacts" });
   const artifacts = await ArtifactStore.open({ ...options, limits, logger });
-  return new ArtifactService({ ...options, limits, logger }, artifacts);
+  const bitswap = options.ipfs && new Bitswap({ ...options, ...options.ipfs, artifacts, limits, logger });
+  await bitswap?.start();
+  return new ArtifactService({ ...options, limits, logger }, { artifacts, bitswap });
+}
+
+interface ServiceParts {
+  readonly artifacts: ArtifactStore;
+  readonly bitswap: Bitswap | undefined;
 }
 
 interface Running {
-  readonly transfer: Transfer;
+  readonly finished: Promise<unknown>;
+  readonly cancel: (error: EasynetError) => void;
   readonly watchers: Set<(progress: FetchProgress) => void>;
   waiters: number;
 }
@@ -40,16 +54,21 @@ interface Running {
 class ArtifactService implements Artifacts {
   readonly #options: ArtifactsOptions & { readonly limits: ArtifactLimits };
   readonly #artifacts: ArtifactStore;
+  readonly #bitswap: Bitswap | undefined;
   readonly #provider: Provider;
   readonly #running = new Map<string, Promise<Running>>();
   readonly #transfers = new Map<number, Transfer>();
+  /** Of fetches under way. */
+  readonly #cancels = new Set<(error: EasynetError) => void>();
   readonly #sweeper: Timer;
   #number = 0;
   #closed = false;
 
-  constructor(options: ArtifactsOptions & { readonly limits: ArtifactLimits }, artifacts: ArtifactStore) {
+  constructor(options: ArtifactsOptions & { readonly limits: ArtifactLimits }, parts: ServiceParts) {
     this.#options = options;
+    const { artifacts, bitswap } = parts;
     this.#artifacts = artifacts;
+    this.#bitswap = bitswap;
     const { mesh, limits } = options;
     this.#sweeper = repeat(options.clock, SWEEP_MS, () => void this.#sweep());
     this.#provider = new Provider({ ...options, artifacts, wantedPerPeerMax: limits.wantedPerPeerMax });
@@ -106,7 +125,7 @@ class ArtifactService implements Artifacts {
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     try {
-      await Promise.race([running.transfer.finished, aborted.promise]);
+      await Promise.race([running.finished, aborted.promise]);
       // Who began the fetch may have wanted it for a shorter time.
       return await this.#artifacts.keep(cid, options);
     } finally {
@@ -115,8 +134,8 @@ class ArtifactService implements Artifacts {
       running.waiters--;
       // Whoever else waits for it goes on.
       if (running.waiters === 0) {
-        running.transfer.cancel(cancelled);
-        await running.transfer.finished.catch(() => undefined);
+        running.cancel(cancelled);
+        await running.finished.catch(() => undefined);
       }
     }
   }
@@ -125,7 +144,8 @@ class ArtifactService implements Artifacts {
     this.#closed = true;
     this.#sweeper.cancel();
     this.#provider.close();
-    for (const transfer of this.#transfers.values()) transfer.cancel(new EasynetError("NODE_STOPPING", {}));
+    this.#bitswap?.close();
+    for (const cancel of this.#cancels) cancel(new EasynetError("NODE_STOPPING", {}));
   }
 
   async #sweep(): Promise<void> {
@@ -164,11 +184,28 @@ class ArtifactService implements Artifacts {
     };
     const transfer = new Transfer({ ...this.#options, cid, number, arrival, from, onProgress });
     this.#transfers.set(number, transfer);
+    const stop = new AbortController();
+    const cancel = (error: EasynetError): void => {
+      stop.abort(error);
+      transfer.cancel(error);
+    };
+    this.#cancels.add(cancel);
+    const finished = transfer.finished
+      .finally(() => this.#transfers.delete(number))
+      .catch((error: unknown) => this.#elsewhere(cid, error, { ...options, signal: stop.signal }));
     const end = (): void => {
-      this.#transfers.delete(number);
+      this.#cancels.delete(cancel);
       this.#running.delete(text);
     };
-    transfer.finished.then(end, end);
-    return { transfer, watchers, waiters: 0 };
+    finished.then(end, end);
+    return { finished, cancel, watchers, waiters: 0 };
+  }
+
+  /** What no member has may be found with IPFS. @throws what the members' end was, when it is not there either */
+  async #elsewhere(cid: Cid, error: unknown, options: FetchOptions & { readonly signal: AbortSignal }): Promise<void> {
+    const code = error instanceof EasynetError ? error.code : undefined;
+    const absent = code === "ARTIFACT_NOT_FOUND" || code === "ARTIFACT_UNREACHABLE";
+    if (!this.#bitswap || !absent || options.signal.aborted) throw error;
+    await this.#bitswap.fetch(cid, await this.#artifacts.arrive(cid, options), options.signal);
   }
 }

@@ -48,6 +48,12 @@ export class FetchPlan {
     if (this.#needed.has(hash)) this.#queue.push(hash);
   }
 
+  /** The address of a needed block. */
+  cidOf(hash: string): Cid {
+    if (hash === this.#cid.hash) return this.#cid;
+    return { hash, codec: (this.#needed.get(hash)?.[0]?.height ?? 0) > 0 ? "dag-pb" : "raw" };
+  }
+
   needs(hash: string): boolean {
     return this.#needed.has(hash);
   }

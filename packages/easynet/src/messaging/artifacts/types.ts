@@ -6,6 +6,8 @@ export interface ArtifactReport {
   readonly bytes: number;
   /** Stays when the store is full. */
   readonly pinned: boolean;
+  /** Nodes of IPFS get it too, where the node speaks with them; absent = only members. */
+  readonly public?: true;
   /** False while not all of it is here; what is there is not fetched again. */
   readonly complete: boolean;
   readonly usedAtMs: number;
@@ -24,6 +26,8 @@ export interface KeepOptions {
 
 export interface PutOptions extends KeepOptions {
   readonly pin?: boolean;
+  /** Anybody may get it, not only members; it stays so until it is removed. @default false */
+  readonly public?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -68,7 +72,8 @@ export interface Artifacts {
    */
   open(cid: string): AsyncGenerator<Uint8Array, void, void>;
   /**
-   * Makes it complete here: at once when it is, else from members that have it, going on where an earlier fetch ended.
+   * Makes it complete here: at once when it is, else from members that have it, else from the nodes of IPFS
+   * in the settings, going on where an earlier fetch ended.
    * @throws {EasynetError} ARTIFACT_ID_INVALID, ARTIFACT_NOT_FOUND (no member in reach has it), ARTIFACT_UNREACHABLE (who
    * had it is gone; what arrived is kept), ARTIFACT_INVALID and ARTIFACT_FORGED (nothing is kept), ARTIFACT_TOO_LARGE,
    * ARTIFACTS_FULL, STORAGE_FULL, OVERLOADED, CANCELLED
