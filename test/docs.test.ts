@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { FRAME_TYPES } from "../packages/easynet/src/wire/index.ts";
 import { LAYERS, PURE_FOLDERS } from "../scripts/layers.ts";
 import { readFiles, ROOT, type SourceFile } from "./source-files.ts";
 
@@ -13,6 +14,10 @@ interface Snippet {
   /** E.g. `README.md:34`, the line of the fence. */
   readonly place: string;
   readonly code: string;
+}
+
+function textOf(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
 }
 
 function documents(): readonly SourceFile[] {
@@ -54,6 +59,27 @@ describe("the documents", () => {
         .map((target) => `${document.path} -> ${target}`),
     );
     expect(broken).toEqual([]);
+  });
+
+  test("give a row to every frame of the protocol", () => {
+    const table = textOf("docs/protocol/frames.md");
+    const rows = [...table.matchAll(/^\| (\d+)(?:–(\d+))? /gm)].map(([, first, last]) => [
+      Number(first),
+      Number(last ?? first),
+    ]);
+    const missing = Object.entries(FRAME_TYPES).filter(
+      ([, type]) => !rows.some(([first = 0, last = 0]) => type >= first && type <= last),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test("tell of every command", () => {
+    const names = [...textOf("packages/easynet/src/cli/program.ts").matchAll(/\bname: "([a-z]+)"/g)].map(
+      ([, name]) => name,
+    );
+    expect(names.length).toBeGreaterThan(20);
+    const page = textOf("docs/cli.md");
+    expect(names.filter((name) => !new RegExp(`\`${name}\\b`).test(page))).toEqual([]);
   });
 
   test("name in code style only files and folders of the repository that exist", () => {
